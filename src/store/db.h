@@ -1,0 +1,75 @@
+/* db.h - one blocking connection to PostgreSQL: statements by name, transactions that carry their tenant. The work lane, jobs and
+   commands use it; the read lane uses pipeline.h. A struct db belongs to one thread. */
+#ifndef DMS_STORE_DB_H
+#define DMS_STORE_DB_H
+
+#include "base/text.h"
+
+/* Every file of store/sql is a statement; STATEMENTS comes from them at build time: X(name, parameters, text). */
+#define X(name, params, text) SQL_##name,
+enum sql {
+#include "sql.def"
+    SQL_COUNT
+};
+#undef X
+struct sql_info {
+    const char *name;
+    int         params;
+    const char *text;
+};
+extern const struct sql_info sql_info[SQL_COUNT];
+
+struct db;
+
+/* Connects at the first use and again after a loss; opening only keeps the address. */
+struct db *db_open(const char *conninfo, const char *application_name, struct error *err);
+void       db_close(struct db *db);
+
+/* Who acts, for row level security and audit; NULL texts where unknown. Set for the whole transaction. */
+struct db_scope {
+    const char *tenant_id, *user_id;
+};
+
+/* fn may run more than once (serialization failures, lost connections before COMMIT): it touches the database and *arg only.
+   READ COMMITTED. ERR_UNAVAILABLE when the database cannot be reached; the outcome of a COMMIT that got no answer is reported so too. */
+typedef int tx_fn(struct db *db, void *arg, struct error *err);
+MUST_CHECK int db_in_tx(struct db *db, struct db_scope scope, tx_fn *fn, void *arg, struct error *err);
+
+#define ARGS(...)                                                                                                             \
+    (const char *const[]){ __VA_ARGS__ }, (int)(sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+#define NO_ARGS NULL, 0
+
+/* A result; owned by the arena. at starts before the first row. */
+struct rows {
+    void *res;
+    int   at, count; /* count: rows returned, or rows touched by a statement without RETURNING */
+    bool  bad;       /* a column was missing or not of its type */
+};
+
+/* One statement; inside db_in_tx only (the scope comes with it). Errors by SQLSTATE: unique and exclusion -> CONFLICT, foreign key ->
+   NOT_FOUND, check and bad input syntax -> VALIDATION, serialization -> retried by db_in_tx, time-out and connection -> UNAVAILABLE.
+   A statement may raise its own with ERRCODE 'DM' || status, e.g. 'DM412': the error of that status. */
+MUST_CHECK int db_query(struct db *db, struct arena *a, enum sql q, const char *const *args, int nargs, struct rows *ret, struct error *err);
+/* The same for a statement whose rows nobody reads; returns the number of rows touched. */
+MUST_CHECK int db_exec(struct db *db, enum sql q, const char *const *args, int nargs, struct error *err);
+/* One statement in a transaction of its own. */
+MUST_CHECK int db_query_alone(struct db *db, struct db_scope scope, struct arena *a, enum sql q, const char *const *args, int nargs,
+                              struct rows *ret, struct error *err);
+
+bool        row_next(struct rows *r);
+bool        row_null(struct rows *r, const char *column);
+const char *row_text(struct rows *r, const char *column); /* "" and r->bad on any trouble; lives as long as the arena */
+const char *row_opt(struct rows *r, const char *column);  /* NULL for null */
+int64_t     row_int(struct rows *r, const char *column);
+double      row_real(struct rows *r, const char *column);
+bool        row_bool(struct rows *r, const char *column);
+struct str  row_str(struct rows *r, const char *column);
+
+/* A list as a PostgreSQL array literal, a number as text; in the arena. */
+const char *db_array(struct arena *a, const char *const *texts);
+const char *db_int(struct arena *a, int64_t v);
+
+/* Raw connection for migrations and the guard only. */
+MUST_CHECK int db_script(struct db *db, const char *sql, struct error *err);
+
+#endif
