@@ -254,6 +254,16 @@ const json_t *jv_at(const json_t *array, size_t i)
     return json_array_get(array, i);
 }
 
+int64_t jv_integer(const json_t *v, int64_t fallback)
+{
+    return json_is_integer(v) ? json_integer_value(v) : fallback;
+}
+
+double jv_number(const json_t *v, double fallback)
+{
+    return json_is_number(v) ? json_number_value(v) : fallback;
+}
+
 const char *jv_string(const json_t *v)
 {
     return json_string_value(v);

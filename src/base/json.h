@@ -51,6 +51,8 @@ bool          jv_bool(const json_t *v, const char *name, bool fallback);
 size_t        jv_count(const json_t *array); /* 0 for anything but an array */
 const json_t *jv_at(const json_t *array, size_t i);
 const char   *jv_string(const json_t *v);    /* NULL for anything but a string */
+int64_t       jv_integer(const json_t *v, int64_t fallback); /* fallback for anything but a whole number */
+double        jv_number(const json_t *v, double fallback);   /* fallback for anything but a number */
 bool          jv_is_null(const json_t *v);
 bool          jv_is_object(const json_t *v);
 bool          jv_is_array(const json_t *v);
