@@ -1,4 +1,4 @@
-/* pipeline.h - the read lane's way to PostgreSQL: a few pipelined connections inside an event loop. One statement a request, with its
+/* pipeline.h - the read lane's way to PostgreSQL: a few pipelined connections inside an event loop. One statement a request (sql/get_*.sql), with its
    tenant, in one transaction; nothing blocks. Belongs to the loop's thread. */
 #ifndef DMS_STORE_PIPELINE_H
 #define DMS_STORE_PIPELINE_H

@@ -1,0 +1,28 @@
+/* token.h - access tokens: JWT signed with Ed25519 (RFC 7519, 8037, 8725, 9068). Strict in what it reads; knows no database. */
+#ifndef DMS_CRYPTO_TOKEN_H
+#define DMS_CRYPTO_TOKEN_H
+
+#include "base/text.h"
+
+enum { TOKEN_MAX = 4096 }; /* bytes; longer is refused unread */
+
+struct token_keys; /* the signing key and what verifies; immutable, any thread */
+
+/* Reads the key (32 raw bytes as hex) from path, making it at mode 0600 when there is none. Refuses a file others may read. */
+struct token_keys *token_keys_open(const char *path, const char *issuer, struct error *err);
+void               token_keys_close(struct token_keys *k);
+
+struct token_claims {
+    char    subject[37], tenant[37], session[37], id[37]; /* sub, tid, sid, jti */
+    char    role[16];
+    int64_t issued_at, not_before, expires_at;            /* Unix seconds */
+};
+
+/* The token as text in the arena. */
+const char *token_sign(const struct token_keys *k, struct arena *a, const struct token_claims *c);
+/* -1 and ERR_UNAUTHORIZED on anything that is not exactly a token of ours, for now (30 s of leeway). */
+MUST_CHECK int token_verify(const struct token_keys *k, struct str token, int64_t now, struct token_claims *ret, struct error *err);
+/* The JSON Web Key Set with the public key. */
+void token_jwks(const struct token_keys *k, struct sb *out);
+
+#endif
