@@ -34,7 +34,8 @@ struct settings_loaded {
 };
 
 /* file: content of dms.conf ("name = value" lines, # comments), may be empty. lookup: the environment. args: "--name=value" or
-   "--name" "value" pairs that were not consumed otherwise; what is no setting is left in place and *ret_rest counts it. Texts live in the arena.
+   "--name value"; a switch is "--name", "--no-name" or "--name=true". What is no setting is left in argv, in order, and *argc counts it
+   (argv[0] stays; after "--" nothing is a setting). API_DATABASE_URL is read where DMS_DATABASE_URL is not set. Texts live in the arena.
    The first unknown name or bad value ends it: nothing starts on a half-understood configuration. */
 MUST_CHECK int settings_load(struct arena *a, struct str file, const char *(*lookup)(const char *name), int *argc, char **argv,
                              struct settings_loaded *ret, struct error *err);
@@ -42,5 +43,12 @@ MUST_CHECK int settings_load(struct arena *a, struct str file, const char *(*loo
 const char *const *settings_unsafe(struct arena *a, const struct settings *s);
 /* The value of row i as text, secrets masked. */
 const char *setting_show(struct arena *a, const struct settings *s, size_t i);
+/* How a person writes it: "--http-port", "DMS_HTTP_PORT". In the arena. */
+const char *setting_option(struct arena *a, const struct setting *row);
+const char *setting_variable(struct arena *a, const struct setting *row);
+/* The setting that option text of n letters names ("http-port", "http_port"); NULL: none. */
+const struct setting *setting_find(struct str name);
+/* Of NULL-terminated names the one most like it, NULL when none is near; also among the settings' when names is NULL. */
+const char *name_nearest(struct arena *a, struct str name, const char *const *names);
 
 #endif

@@ -1,0 +1,14 @@
+/* cmd.h - the subcommands: each takes its own argc and argv (argv[0] is "dms NAME") and returns the exit status. */
+#ifndef DMS_CMD_CMD_H
+#define DMS_CMD_CMD_H
+
+int cmd_up(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
+int cmd_worker(int argc, char **argv);
+int cmd_migrate(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_config(int argc, char **argv);
+int cmd_admin(int argc, char **argv);
+int cmd_version(int argc, char **argv);
+
+#endif

@@ -1,0 +1,61 @@
+/* main.c - the table of subcommands and nothing else. */
+#include "cmd/cmd.h"
+
+#include "base/base.h"
+
+#include <argp.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+    const char *name, *full;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    { "up", "dms up", cmd_up, "start everything on this machine: PostgreSQL, Redis, API, web app, worker" },
+    { "migrate", "dms migrate", cmd_migrate, "bring the schema of the database up or back" },
+    { "config", "dms config", cmd_config, "print or check the settings" },
+    { "doctor", "dms doctor", cmd_doctor, "check the set-up and say what to do" },
+    { "admin", "dms admin", cmd_admin, "look after tenants, users and mail" },
+    { "version", "dms version", cmd_version, "print the version" },
+};
+
+static void print_help(FILE *out)
+{
+    fputs("Usage: dms COMMAND [OPTION...]\n\nCODITECT DMS: documents for organizations, with search by words and by meaning.\n\nCommands:\n", out);
+    for (const struct command *c = commands; c < commands + ARRAY_LEN(commands); c++)
+        fprintf(out, "  %-10s %s\n", c->name, c->summary);
+    fputs("\n`dms COMMAND --help` explains a command. `dms up` is the one to begin with.\n"
+          "Every setting is --name, DMS_NAME in the environment, or `name = ` in DATA/dms.conf; `dms config` lists them.\n",
+          out);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *option, *command;
+    } aliases[] = { { "--version", "version" }, { "-V", "version" } };
+    const char *name = argc > 1 ? argv[1] : "--help";
+
+    setlocale(LC_ALL, "C.UTF-8");
+    argp_err_exit_status = 2;
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return 0;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(aliases); i++)
+        if (strcmp(name, aliases[i].option) == 0)
+            name = aliases[i].command;
+    for (const struct command *c = commands; c < commands + ARRAY_LEN(commands); c++) {
+        char full[32];
+
+        if (strcmp(name, c->name) != 0)
+            continue;
+        snprintf(full, sizeof full, "%s", c->full);
+        argv[1] = full;
+        return c->run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "dms: there is no command '%.60s'. `dms --help` lists them.\n", name);
+    return 2;
+}
