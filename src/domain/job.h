@@ -33,9 +33,9 @@ struct job_ref {
    failed together does not come back together. attempts: tries so far, from 1. chance: any random number. */
 uint64_t job_backoff_ms(uint64_t first_s, unsigned attempts, uint32_t chance);
 
-/* Fairness between tenants: a job's priority is the one asked for, lowered (towards 9) by a step of 3 for each of these thresholds
-   that the number of the tenant's waiting jobs has passed. Who brings 10,000 documents waits behind who brings one. */
-enum { JOB_BACKLOG_SOME = 16, JOB_BACKLOG_MANY = 48, JOB_BACKLOG_LOOK = 64 /* newest jobs that are counted */ };
-unsigned job_fair_priority(unsigned asked, unsigned waiting);
+/* Fairness between tenants: of a tenant's JOB_LOOK newest jobs, how many wait? From each threshold on a new job's priority is a step of
+   3 lower (towards 9) than what was asked for, and workers take the most urgent first. So who brings 10,000 documents waits behind who
+   brings one; that the lowest are not forgotten under steady load is the taker's part (queue/worker.h). */
+enum { JOB_LOOK = 64, JOB_WAITING_SOME = 16, JOB_WAITING_MANY = 48 };
 
 #endif

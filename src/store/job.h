@@ -35,14 +35,15 @@ MUST_CHECK int job_renew(struct db *db, const struct job *job, unsigned lease_s,
 /* Inside db_in_tx, first of all that the transaction writes: ERR_CONFLICT when the job is no longer ours, and nothing is written then. */
 MUST_CHECK int job_hold(struct db *db, const struct job *job, unsigned lease_s, struct error *err); /* goes on afterwards */
 MUST_CHECK int job_succeed(struct db *db, const struct job *job, struct error *err);
-/* Inside db_in_tx. error: JSON {"code", "message", "retryable"}. */
+/* Inside db_in_tx. error: JSON {"code", "message", "retryable"}. job_fail also gives it to the document, if that is still of this version. */
 MUST_CHECK int job_retry(struct db *db, const struct job *job, uint64_t wait_ms, const char *error, struct error *err);
 MUST_CHECK int job_fail(struct db *db, const struct job *job, const char *error, struct error *err);
 /* Back into the queue as if never taken, at a clean stop. 0 given back, 1 no longer ours, -1 error. */
 MUST_CHECK int job_give_back(struct db *db, const struct job *job, struct error *err);
 
-/* Jobs of these queues (NULL-terminated) that are due and were not published for resend_s seconds; marks them as published. Most urgent
-   first. For the reconciler, and for workers without Redis. *ret lives in the arena. */
+/* Jobs of these queues (NULL-terminated) that should be sent: their time has come after a pause, or their worker is silent, or (most
+   urgent first) the message that was sent resend_s seconds ago or earlier seems lost; 0: none of these. Marks them as sent. For the reconciler, and for
+   workers without Redis. Crosses tenants. *ret lives in the arena. */
 MUST_CHECK int job_due(struct db *db, struct arena *a, const char *const *queues, unsigned limit, unsigned resend_s, struct job_ref **ret,
                        size_t *ret_n, struct error *err);
 
