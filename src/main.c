@@ -13,11 +13,8 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
-    { "up", "dms up", cmd_up, "start everything on this machine: PostgreSQL, Redis, API, web app, worker" },
     { "migrate", "dms migrate", cmd_migrate, "bring the schema of the database up or back" },
     { "config", "dms config", cmd_config, "print or check the settings" },
-    { "doctor", "dms doctor", cmd_doctor, "check the set-up and say what to do" },
-    { "admin", "dms admin", cmd_admin, "look after tenants, users and mail" },
     { "version", "dms version", cmd_version, "print the version" },
 };
 
