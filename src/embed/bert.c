@@ -21,6 +21,7 @@ enum {
     QKV = 3 * WIDTH,
     PER_TOKEN = WIDTH + INNER + WIDTH, /* floats of scratch */
     NAME = 96,
+    FEW_ROWS = 40, /* up to here our own product is faster than the packing one (a query) */
 };
 static_assert(QKV + WIDTH == INNER, "the attention's output lies behind q, k and v in the room of the inner layer");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weights are read as they lie in the file");
@@ -173,8 +174,13 @@ void bert_scratch_close(struct bert_scratch *s)
 }
 
 /* y[rows][out] = x[rows][in] times the transposed weight[out][in]; the rows of y lie `stride` apart. */
-static void multiply(const float *x, size_t rows, size_t in, const float *weight, size_t out, float *y, size_t stride)
+static void multiply(const struct bert *b, const float *x, size_t rows, size_t in, const float *weight, size_t out, float *y,
+                     size_t stride)
 {
+    if (rows <= FEW_ROWS) {
+        b->kernels->multiply_few(x, rows, in, weight, out, y, stride);
+        return;
+    }
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)out, (int)in, 1.0f, x, (int)in, weight, (int)in, 0.0f, y,
                 (int)stride);
 }
@@ -219,17 +225,17 @@ static void run_layer(const struct bert *b, const struct layer *l, struct bert_s
     float              *attended = s->inner + rows * QKV;
 
     for (size_t i = 0; i < ARRAY_LEN(qkv); i++) {
-        multiply(s->x, rows, WIDTH, qkv[i]->weight, WIDTH, s->inner + i * WIDTH, QKV);
+        multiply(b, s->x, rows, WIDTH, qkv[i]->weight, WIDTH, s->inner + i * WIDTH, QKV);
         b->kernels->add_bias(s->inner + i * WIDTH, QKV, qkv[i]->bias, rows, WIDTH);
     }
     for (size_t i = 0, row = 0; i < n; row += sequences[i].n, i++)
         attend(b, s->scores, s->inner + row * QKV, sequences[i].n, s->context + row * WIDTH);
-    multiply(s->context, rows, WIDTH, l->attention.weight, WIDTH, attended, WIDTH);
+    multiply(b, s->context, rows, WIDTH, l->attention.weight, WIDTH, attended, WIDTH);
     b->kernels->add_norm(s->x, attended, l->attention.bias, l->attention_norm.gain, l->attention_norm.shift, rows, WIDTH);
 
-    multiply(s->x, rows, WIDTH, l->inner.weight, INNER, s->inner, INNER);
+    multiply(b, s->x, rows, WIDTH, l->inner.weight, INNER, s->inner, INNER);
     b->kernels->bias_gelu(s->inner, l->inner.bias, rows, INNER);
-    multiply(s->inner, rows, INNER, l->outer.weight, WIDTH, s->context, WIDTH);
+    multiply(b, s->inner, rows, INNER, l->outer.weight, WIDTH, s->context, WIDTH);
     b->kernels->add_norm(s->x, s->context, l->outer.bias, l->norm.gain, l->norm.shift, rows, WIDTH);
 }
 

@@ -9,6 +9,8 @@ extern const struct kernels KERNELS;
 typedef float    vf __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef uint32_t vu __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
+enum { TILE_ROWS = LANES == 16 ? 4 : 2 }; /* so that a tile's sums fit the registers */
+
 static inline vf all(float c)
 {
     return (vf){ 0 } + c;
@@ -40,13 +42,16 @@ static inline vf larger(vf a, vf b)
     return choose((vu)(a > b), a, b);
 }
 
+/* Of all lanes, by halves. */
 static inline float sum(vf v)
 {
-    float s = 0;
+    float part[LANES];
 
-    for (size_t i = 0; i < LANES; i++)
-        s += v[i];
-    return s;
+    store(part, v);
+    for (size_t half = LANES / 2; half > 0; half /= 2)
+        for (size_t i = 0; i < half; i++)
+            part[i] += part[i + half];
+    return part[0];
 }
 
 /* e^x for x <= 0: 2^n times a polynomial on [-ln2/2, ln2/2] (Chebyshev fit, 3e-9). Adding 1.5 * 2^23 rounds, and leaves n in the low bits. */
@@ -82,6 +87,69 @@ static inline vf gelu(vf x)
         erf = erf * s + c[i];
     erf = smaller(erf, all(1.0f));
     return (x + magnitude * erf) * 0.5f;
+}
+
+/* Lane numbers over two vectors a, b (those of b follow those of a), for each group of 4 from lane i: every second one of a and b by
+   turns, or every second pair; k is 0 for the first, 1 for its neighbour. */
+#define ONES(i, k)  i + k, LANES + i + k, i + 2 + k, LANES + i + 2 + k
+#define PAIRS(i, k) i + 2 * k, i + 1 + 2 * k, LANES + i + 2 * k, LANES + i + 1 + 2 * k
+#if LANES == 4
+#define ALL_LANES(of, k) of(0, k)
+#elif LANES == 8
+#define ALL_LANES(of, k) of(0, k), of(4, k)
+#else
+#define ALL_LANES(of, k) of(0, k), of(4, k), of(8, k), of(12, k)
+#endif
+#define ADD_LANES(a, b, of) (__builtin_shufflevector(a, b, ALL_LANES(of, 0)) + __builtin_shufflevector(a, b, ALL_LANES(of, 1)))
+
+/* y[o] = the sum over all lanes of v[o], the four together, for alone each would cost as much. */
+static inline void sum4(const vf v[4], float *y)
+{
+    vf    ab = ADD_LANES(v[0], v[1], ONES), cd = ADD_LANES(v[2], v[3], ONES); /* a b a b ... */
+    float part[LANES];
+
+    store(part, ADD_LANES(ab, cd, PAIRS)); /* a b c d a b c d ... */
+    for (size_t o = 0; o < 4; o++) {
+        y[o] = part[o];
+        for (size_t i = 4; i < LANES; i += 4)
+            y[o] += part[i + o];
+    }
+}
+
+/* A tile of the product: `rows` (a constant after inlining) rows of x against 4 of the weights. */
+static inline __attribute__((always_inline)) void multiply_tile(const float *x, size_t rows, size_t in, const float *weight, float *y,
+                                                                size_t stride)
+{
+    vf total[TILE_ROWS][4] = { 0 };
+
+    for (size_t i = 0; i < in; i += LANES) {
+        vf w[4] = { load(weight + i), load(weight + in + i), load(weight + 2 * in + i), load(weight + 3 * in + i) };
+
+        for (size_t r = 0; r < rows; r++) {
+            vf v = load(x + r * in + i);
+
+            for (size_t o = 0; o < 4; o++)
+                total[r][o] += v * w[o];
+        }
+    }
+    for (size_t r = 0; r < rows; r++)
+        sum4(total[r], y + r * stride);
+}
+
+static void multiply_few(const float *x, size_t rows, size_t in, const float *weight, size_t out, float *y, size_t stride)
+{
+    for (size_t o = 0; o < out; o += 4, weight += 4 * in) {
+        size_t r = 0;
+
+        for (; r + TILE_ROWS <= rows; r += TILE_ROWS)
+            multiply_tile(x + r * in, TILE_ROWS, in, weight, y + r * stride + o, stride);
+        if (r + 2 <= rows) {
+            multiply_tile(x + r * in, 2, in, weight, y + r * stride + o, stride);
+            r += 2;
+        }
+        if (r < rows)
+            multiply_tile(x + r * in, 1, in, weight, y + r * stride + o, stride);
+    }
 }
 
 static void add_bias(float *x, size_t stride, const float *bias, size_t rows, size_t width)
@@ -158,4 +226,4 @@ static void softmax(float *x, size_t stride, size_t rows, size_t n)
 
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
-const struct kernels KERNELS = { .name = TEXT(KERNELS), .add_bias = add_bias, .bias_gelu = bias_gelu, .add_norm = add_norm, .softmax = softmax };
+const struct kernels KERNELS = { .name = TEXT(KERNELS), .multiply_few = multiply_few, .add_bias = add_bias, .bias_gelu = bias_gelu, .add_norm = add_norm, .softmax = softmax };

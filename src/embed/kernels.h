@@ -10,6 +10,9 @@ enum { KERNEL_LANES = 16 };
 
 struct kernels {
     const char *name;
+    /* y[r][o] = x[r] . weight[o] over `in` numbers, for few rows: reads each weight once and packs nothing, where a general matrix
+       product would spend its time on packing. rows of y lie `stride` apart; out is a multiple of 4. */
+    void (*multiply_few)(const float *x, size_t rows, size_t in, const float *weight, size_t out, float *y, size_t stride);
     /* x[r][i] += bias[i]; rows lie `stride` apart. */
     void (*add_bias)(float *x, size_t stride, const float *bias, size_t rows, size_t width);
     /* x = gelu(x + bias), the exact one by erf: within 6e-7 of it for |x| <= 8. */
