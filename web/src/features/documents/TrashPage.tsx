@@ -1,0 +1,112 @@
+import { Button, Group, Table } from '@mantine/core';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import Trash from 'lucide-react/icons/trash-2';
+import { useState } from 'react';
+import { Link } from 'wouter';
+import { api } from '@/shared/api/api';
+import type { DmsDocument } from '@/shared/api/types';
+import { useMe } from '@/shared/lib/useMe';
+import { usePageTitle } from '@/shared/lib/usePageTitle';
+import { texts } from '@/shared/texts';
+import card from '@/shared/ui/card.module.css';
+import { Confirm } from '@/shared/ui/Confirm';
+import { FileIcon } from '@/shared/ui/FileIcon';
+import { PageHeader } from '@/shared/ui/PageHeader';
+import { LoadError, Message, PageSkeleton } from '@/shared/ui/states';
+import { Time } from '@/shared/ui/Time';
+import classes from './TrashPage.module.css';
+import { useTrash } from './useTrash';
+
+export default function TrashPage() {
+  usePageTitle(texts.trash.title);
+  const { can } = useMe();
+  const { restore, purge } = useTrash();
+  const [doomed, setDoomed] = useState<DmsDocument | null>(null);
+  const list = useInfiniteQuery({
+    queryKey: ['trash'],
+    queryFn: ({ pageParam, signal }) => api.documents({ status: 'deleted', limit: 50, cursor: pageParam }, { signal }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_cursor,
+  });
+  const documents = list.data?.pages.flatMap((page) => page.items) ?? [];
+
+  return (
+    <>
+      <PageHeader title={texts.trash.title} text={texts.trash.text} />
+      {list.isPending ? (
+        <PageSkeleton />
+      ) : list.isError ? (
+        <LoadError error={list.error} onRetry={() => void list.refetch()} />
+      ) : documents.length === 0 ? (
+        <Message icon={<Trash size={28} />} title={texts.trash.empty.title} text={texts.trash.empty.text} />
+      ) : (
+        <div className={card.card}>
+          <Table verticalSpacing={10} horizontalSpacing="md">
+            <Table.Tbody>
+              {documents.map((document) => (
+                <Table.Tr key={document.id}>
+                  <Table.Td>
+                    <div className={classes.name}>
+                      <FileIcon type={document.mime_type} />
+                      <div className={classes.words}>
+                        <Link href={`/documents/${document.id}`} className={classes.title}>
+                          {document.title}
+                        </Link>
+                        <span className={classes.sub}>
+                          {texts.trash.trashedAt} <Time at={document.trashed_at ?? document.updated_at} />
+                        </span>
+                      </div>
+                    </div>
+                  </Table.Td>
+                  <Table.Td>
+                    <Group justify="flex-end" gap="xs">
+                      {can('document.restore') && (
+                        <Button
+                          size="xs"
+                          variant="light"
+                          aria-label={texts.trash.restoreOne(document.title)}
+                          onClick={() => restore.mutate(document)}
+                        >
+                          {texts.trash.restore}
+                        </Button>
+                      )}
+                      {can('document.purge') && (
+                        <Button
+                          size="xs"
+                          variant="subtle"
+                          color="red"
+                          aria-label={texts.trash.purgeOne(document.title)}
+                          onClick={() => setDoomed(document)}
+                        >
+                          {texts.trash.purge}
+                        </Button>
+                      )}
+                    </Group>
+                  </Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </div>
+      )}
+      {list.hasNextPage && (
+        <div className={classes.more}>
+          <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+            {texts.showMore}
+          </Button>
+        </div>
+      )}
+      <Confirm
+        opened={doomed !== null}
+        title={texts.trash.purgeTitle}
+        text={texts.trash.purgeText(doomed?.title ?? '')}
+        action={texts.trash.purge}
+        busy={purge.isPending}
+        onClose={() => setDoomed(null)}
+        onConfirm={() => {
+          if (doomed !== null) purge.mutate(doomed, { onSettled: () => setDoomed(null) });
+        }}
+      />
+    </>
+  );
+}

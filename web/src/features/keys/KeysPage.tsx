@@ -1,0 +1,251 @@
+import { ActionIcon, Button, Code, Group, Modal, NativeSelect, Table, Text, TextInput } from '@mantine/core';
+import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
+import KeyRound from 'lucide-react/icons/key-round';
+import Plus from 'lucide-react/icons/plus';
+import Trash from 'lucide-react/icons/trash-2';
+import { type FormEvent, useRef, useState } from 'react';
+import { FormError, fieldError } from '@/features/auth/FormError';
+import { api } from '@/shared/api/api';
+import { apiBase } from '@/shared/api/client';
+import type { ApiKey } from '@/shared/api/types';
+import { formatTime } from '@/shared/lib/format';
+import { randomId } from '@/shared/lib/id';
+import { useMe } from '@/shared/lib/useMe';
+import { usePageTitle } from '@/shared/lib/usePageTitle';
+import { texts } from '@/shared/texts';
+import card from '@/shared/ui/card.module.css';
+import { Confirm } from '@/shared/ui/Confirm';
+import { CopyButton } from '@/shared/ui/CopyButton';
+import { notifyDone } from '@/shared/ui/notify';
+import { PageHeader } from '@/shared/ui/PageHeader';
+import { LoadError, Message, PageSkeleton } from '@/shared/ui/states';
+import { Time } from '@/shared/ui/Time';
+import classes from './KeysPage.module.css';
+
+const dayMs = 86_400_000;
+const readScopes = ['document.read', 'document.download', 'folder.read', 'search.query', 'ask.query'];
+const writeScopes = [...readScopes, 'document.create', 'document.update'];
+
+export default function KeysPage() {
+  usePageTitle(texts.keys.title);
+  const [creating, setCreating] = useState(false);
+  const list = useInfiniteQuery({
+    queryKey: ['api-keys'],
+    queryFn: ({ pageParam, signal }) => api.apiKeys({ limit: 50, cursor: pageParam }, { signal }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_cursor,
+  });
+  const keys = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const create = (
+    <Button leftSection={<Plus size={17} aria-hidden />} onClick={() => setCreating(true)}>
+      {texts.keys.create}
+    </Button>
+  );
+  return (
+    <>
+      <PageHeader title={texts.keys.title} text={texts.keys.text}>
+        {create}
+      </PageHeader>
+      {list.isPending ? (
+        <PageSkeleton rows={3} />
+      ) : list.isError ? (
+        <LoadError error={list.error} onRetry={() => void list.refetch()} />
+      ) : keys.length === 0 ? (
+        <Message icon={<KeyRound size={28} />} title={texts.keys.empty.title} text={texts.keys.empty.text} />
+      ) : (
+        <KeyTable keys={keys} />
+      )}
+      {list.hasNextPage && (
+        <Button mt="md" variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+          {texts.showMore}
+        </Button>
+      )}
+      {creating && <CreateKey onClose={() => setCreating(false)} />}
+    </>
+  );
+}
+
+function KeyTable({ keys }: { keys: ApiKey[] }) {
+  const client = useQueryClient();
+  const [doomed, setDoomed] = useState<ApiKey | null>(null);
+  const remove = useMutation({
+    mutationFn: (key: ApiKey) => api.deleteApiKey(key.id),
+    onSuccess: async (_answer, key) => {
+      await client.invalidateQueries({ queryKey: ['api-keys'] });
+      notifyDone(texts.keys.deleted(key.name));
+    },
+    onSettled: () => setDoomed(null),
+  });
+  const { columns } = texts.keys;
+  return (
+    <div className={card.card}>
+      <Table verticalSpacing={10} horizontalSpacing="md">
+        <Table.Thead className={classes.head}>
+          <Table.Tr>
+            <Table.Th>{columns.name}</Table.Th>
+            <Table.Th className={classes.wide}>{columns.scopes}</Table.Th>
+            <Table.Th className={classes.wide}>{columns.created}</Table.Th>
+            <Table.Th className={classes.wide}>{columns.lastUsed}</Table.Th>
+            <Table.Th className={classes.wide}>{columns.expires}</Table.Th>
+            <Table.Th className={classes.menu} aria-label={texts.documents.actions} />
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {keys.map((key) => (
+            <Table.Tr key={key.id}>
+              <Table.Td>
+                <div className={classes.name}>{key.name}</div>
+                <Code>{key.prefix}…</Code>
+              </Table.Td>
+              <Table.Td className={classes.wide} title={key.scopes.join(', ')}>
+                {texts.keys.scopes(key.scopes.length)}
+              </Table.Td>
+              <Table.Td className={classes.wide}>
+                <Time at={key.created_at} />
+              </Table.Td>
+              <Table.Td className={classes.wide}>
+                {key.last_used_at == null ? texts.keys.never : <Time at={key.last_used_at} />}
+              </Table.Td>
+              <Table.Td className={classes.wide}>
+                {key.expires_at == null ? texts.keys.never : formatTime(key.expires_at)}
+              </Table.Td>
+              <Table.Td className={classes.menu}>
+                <ActionIcon
+                  variant="subtle"
+                  color="red"
+                  aria-label={texts.keys.deleteFor(key.name)}
+                  onClick={() => setDoomed(key)}
+                >
+                  <Trash size={17} aria-hidden />
+                </ActionIcon>
+              </Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+      <Confirm
+        opened={doomed !== null}
+        title={texts.keys.deleteTitle}
+        text={texts.keys.deleteText(doomed?.name ?? '')}
+        action={texts.keys.delete}
+        busy={remove.isPending}
+        onClose={() => setDoomed(null)}
+        onConfirm={() => {
+          if (doomed !== null) remove.mutate(doomed);
+        }}
+      />
+    </div>
+  );
+}
+
+function CreateKey({ onClose }: { onClose: () => void }) {
+  const client = useQueryClient();
+  const { me } = useMe();
+  const idempotencyKey = useRef(randomId());
+  const [access, setAccess] = useState<keyof typeof texts.keys.presets>('search');
+  const mine = me?.permissions ?? [];
+  const scopes = { search: readScopes, write: writeScopes, all: mine }[access].filter((scope) => mine.includes(scope));
+  const create = useMutation({
+    meta: { ownError: true },
+    mutationFn: ({ name, days }: { name: string; days: number | null }) =>
+      api.createApiKey(
+        {
+          name,
+          type: 'sk',
+          scopes,
+          ...(days === null ? {} : { expires_at: new Date(Date.now() + days * dayMs).toISOString() }),
+        },
+        idempotencyKey.current,
+      ),
+    onSuccess: () => client.invalidateQueries({ queryKey: ['api-keys'] }),
+    onError: () => (idempotencyKey.current = randomId()),
+  });
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const days = Number(form.get('expires'));
+    create.mutate({ name: textOf(form, 'name').trim(), days: Number.isFinite(days) ? days : null });
+  };
+  const secret = create.data?.key;
+
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      closeOnClickOutside={secret === undefined}
+      title={secret === undefined ? texts.keys.create : texts.keys.onceTitle}
+      centered
+      size="lg"
+      lockScroll={false}
+      closeButtonProps={{ 'aria-label': texts.close }}
+    >
+      {secret === undefined ? (
+        <form className={classes.form} onSubmit={submit}>
+          <FormError error={create.error} />
+          <TextInput
+            name="name"
+            label={texts.keys.name}
+            placeholder={texts.keys.namePlaceholder}
+            required
+            maxLength={100}
+            data-autofocus
+            error={fieldError(create.error, 'name')}
+          />
+          <NativeSelect
+            label={texts.keys.access}
+            value={access}
+            onChange={(event) => setAccess(event.currentTarget.value as typeof access)}
+            data={Object.entries(texts.keys.presets).map(([value, label]) => ({ value, label }))}
+          />
+          <Text size="xs" c="dimmed">
+            {scopes.join(', ')}
+          </Text>
+          <NativeSelect
+            name="expires"
+            label={texts.keys.expires}
+            defaultValue="90"
+            data={Object.entries(texts.keys.expiries).map(([value, label]) => ({ value, label }))}
+          />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              {texts.cancel}
+            </Button>
+            <Button type="submit" loading={create.isPending}>
+              {texts.keys.create}
+            </Button>
+          </Group>
+        </form>
+      ) : (
+        <Secret secret={secret} onClose={onClose} />
+      )}
+    </Modal>
+  );
+}
+
+function Secret({ secret, onClose }: { secret: string; onClose: () => void }) {
+  const example = `curl -H 'X-API-Key: ${secret}' \\\n  '${location.origin}${apiBase}/search?q=contract'`;
+  return (
+    <div className={classes.form}>
+      <Text>{texts.keys.onceText}</Text>
+      <div className={classes.secret}>
+        <code data-testid="api-key">{secret}</code>
+        <CopyButton value={secret} />
+      </div>
+      <Text size="sm" fw={550}>
+        {texts.keys.tryIt}
+      </Text>
+      <div className={classes.secret}>
+        <code>{example}</code>
+        <CopyButton value={example} />
+      </div>
+      <Group justify="flex-end">
+        <Button onClick={onClose}>{texts.keys.done}</Button>
+      </Group>
+    </div>
+  );
+}
+
+function textOf(form: FormData, name: string): string {
+  const value = form.get(name);
+  return typeof value === 'string' ? value : '';
+}

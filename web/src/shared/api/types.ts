@@ -1,0 +1,156 @@
+/* What the API answers, written by hand from the contract until the types generated from openapi.yaml take over. */
+
+export type DocumentStatus = 'pending' | 'processing' | 'processed' | 'error' | 'deleted';
+
+export interface ProcessingError {
+  code: string;
+  message: string;
+  retryable: boolean;
+}
+
+export interface Person {
+  id: string;
+  name: string;
+}
+
+export interface DmsDocument {
+  id: string;
+  title: string;
+  name: string;
+  mime_type: string;
+  size: number;
+  sha256: string;
+  version: number;
+  version_label: string | null;
+  status: DocumentStatus;
+  processing_error: ProcessingError | null;
+  processing_note: string | null;
+  lifecycle: string | null;
+  classification: string | null;
+  folder_id: string | null;
+  tags: string[];
+  type: string | null;
+  metadata: Record<string, unknown> | null;
+  page_count: number | null;
+  chunk_count: number | null;
+  language: string | null;
+  owner: Person | null;
+  created_at: string;
+  updated_at: string;
+  processed_at: string | null;
+  trashed_at: string | null;
+  duplicate_of: string | null;
+}
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+  total?: number;
+}
+
+export interface DocumentVersion {
+  version: number;
+  name: string;
+  mime_type: string;
+  size: number;
+  sha256: string;
+  created_at: string;
+  author: Person | null;
+  status: DocumentStatus;
+}
+
+export type ProcessingStep = 'stored' | 'queued' | 'typed' | 'text' | 'chunks' | 'vectors' | 'done' | 'error';
+
+export interface TimelineEntry {
+  at: string;
+  step: string;
+  state: string | null;
+  attempt: number | null;
+  detail: string | null;
+  job_id: string | null;
+}
+
+export interface FileKind {
+  mime_type: string;
+  extensions: string[];
+  reads: string;
+}
+
+export type SearchMode = 'hybrid' | 'keyword' | 'semantic';
+
+export interface SearchHit {
+  document_id: string;
+  title: string;
+  name: string | null;
+  version: number;
+  chunk_id: string | null;
+  snippet: string;
+  highlights: [number, number][];
+  score: number;
+  ranks: { keyword?: number | null; vector?: number | null; graph?: number | null } | null;
+  page: number | null;
+  section: string | null;
+}
+
+export interface SearchLeg {
+  name: string;
+  state: string;
+  ms: number | null;
+}
+
+export interface SearchAnswer {
+  items: SearchHit[];
+  total: number | null;
+  legs: SearchLeg[] | null;
+  took_ms: number | null;
+}
+
+export interface Tokens {
+  access_token: string;
+  refresh_token: string;
+  token_type: string;
+  expires_in: number;
+}
+
+export interface Me {
+  user: { id: string; email: string; name: string };
+  organization: { id: string; name: string; plan: string | null };
+  role: string;
+  permissions: string[];
+}
+
+export interface ApiKey {
+  id: string;
+  name: string;
+  prefix: string;
+  type: 'sk' | 'pk';
+  scopes: string[];
+  created_at: string;
+  last_used_at?: string | null;
+  expires_at?: string | null;
+  key?: string /* only in the answer that creates it */;
+}
+
+export type JobState = string;
+
+export interface Job {
+  id: string;
+  kind: string;
+  queue: string;
+  state: JobState;
+  attempts: number;
+  document_id: string | null;
+  error: string | { message?: string } | null;
+  created_at: string;
+  run_at: string | null;
+  started_at: string | null;
+  finished_at: string | null;
+}
+
+export interface DocumentEvent {
+  id: string;
+  status?: DocumentStatus;
+  version?: number;
+  step?: string;
+  title?: string;
+}
