@@ -263,6 +263,18 @@ CREATE TABLE usage (
     bytes     bigint NOT NULL DEFAULT 0
 );
 
+-- A document as the outside sees it; the one place that says so. Inlined into the statements that use it.
+CREATE FUNCTION document_json(d document, owner_name text) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT json_build_object('id', d.id, 'title', d.title, 'name', d.name, 'mime_type', d.mime_type, 'size', d.size, 'sha256', d.sha256,
+        'version', d.version, 'version_label', d.version_label,
+        'status', CASE WHEN d.trashed_at IS NULL THEN d.status ELSE 'deleted' END, 'processing_error', d.processing_error,
+        'processing_note', d.processing_note, 'lifecycle', d.lifecycle, 'classification', d.classification, 'folder_id', d.folder_id,
+        'tags', d.tags, 'type', d.type, 'metadata', d.metadata, 'page_count', d.page_count, 'chunk_count', d.chunk_count,
+        'language', d.language, 'owner', json_build_object('id', d.owner_id, 'name', owner_name), 'duplicate_of', d.duplicate_of,
+        'created_at', d.created_at, 'updated_at', d.updated_at, 'processed_at', d.processed_at, 'trashed_at', d.trashed_at)
+$$;
+GRANT EXECUTE ON FUNCTION document_json(document, text) TO dms_app;
+
 -- Row level security: one policy text for all, generated from the catalogue so that no table is forgotten.
 DO $$
 DECLARE
@@ -297,7 +309,7 @@ GRANT SELECT, INSERT ON blob, job_event, audit TO dms_app; -- append-only for th
 GRANT SELECT ON person TO dms_search;
 GRANT INSERT ON person, tenant, membership, usage TO dms_search;
 GRANT SELECT ON tenant, membership, api_key TO dms_search;
-GRANT UPDATE (password_hash) ON person TO dms_search;
+GRANT UPDATE (password_hash, verified_at) ON person TO dms_search;
 GRANT SELECT, UPDATE ON job TO dms_search;
 GRANT SELECT, DELETE ON idempotency TO dms_search;
 
@@ -346,6 +358,11 @@ $$;
 CREATE FUNCTION auth_rehash(p_user uuid, p_old text, p_new text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, dms, pg_temp AS $$
     UPDATE dms.person SET password_hash = p_new WHERE id = p_user AND password_hash = p_old
+$$;
+
+CREATE FUNCTION auth_verify(p_user uuid) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, dms, pg_temp AS $$
+    UPDATE dms.person SET verified_at = coalesce(verified_at, now()) WHERE id = p_user RETURNING true
 $$;
 
 -- auth_api_key: whose key this is, by its keyed hash; what is revoked or expired is not found.

@@ -6,6 +6,7 @@ DROP SCHEMA kw CASCADE;
 DROP POLICY functions ON dms.chunk;
 REVOKE SELECT ON dms.chunk FROM dms_search;
 DROP FUNCTION dms.search_documents(jsonb);
+DROP FUNCTION dms.query_codes(text);
 DROP FUNCTION dms.query_any(text);
 DROP FUNCTION dms.query_words(text);
 DROP FUNCTION dms.chunk_tsv(text, text, text);

@@ -49,6 +49,11 @@ CREATE FUNCTION dms.query_any(p_query text) RETURNS tsquery LANGUAGE sql IMMUTAB
     FROM dms.query_words(p_query)
 $$;
 
+-- All codes with a digit that a question holds ("ADR-018"), or null. Passages with them come first: who names a thing wants it.
+CREATE FUNCTION dms.query_codes(p_query text) RETURNS tsquery LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT pg_catalog.string_agg('''' || u.lexeme || '''', '&')::tsquery FROM pg_catalog.unnest(dms.text_codes(p_query)) u WHERE u.lexeme ~ '[0-9]'
+$$;
+
 -- The documents that a search may show: live ones that fit the filter. Every member is optional; unknown ones are refused before.
 CREATE FUNCTION dms.search_documents(p_filter jsonb) RETURNS SETOF dms.document LANGUAGE sql STABLE AS $$
     SELECT d.* FROM dms.document d
@@ -234,7 +239,7 @@ $$;
 -- IS NOT DISTINCT FROM: the tenant is never null; written so, the planner cannot turn to the primary key and AND all rows of the tenant
 -- with the candidates (20-50 ms at 10^6 rows).
 CREATE FUNCTION search(p_words text[], p_times int[], p_k int DEFAULT 300, p_budget int DEFAULT 20000, p_first int DEFAULT 1000)
-RETURNS TABLE (chunk_id uuid, score real, exact boolean) LANGUAGE plpgsql STABLE SECURITY DEFINER
+RETURNS TABLE (chunk_id uuid, score real, exact boolean) LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 300
 SET search_path = pg_catalog, kw, ext, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_indexscan = off AS $$
 #variable_conflict use_column
@@ -296,7 +301,7 @@ $$;
 
 -- The p_k best of the given passages, each scored: for filters that keep few.
 CREATE FUNCTION search_among(p_words text[], p_times int[], p_chunks uuid[], p_k int) RETURNS TABLE (chunk_id uuid, score real)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 300
 SET search_path = pg_catalog, kw, ext, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
@@ -307,7 +312,7 @@ BEGIN
     RETURN QUERY
         SELECT x.id, x.s FROM (SELECT d.chunk_id AS id, (-(d.sv <#> v_query))::real AS s FROM kw.doc d
                                WHERE d.tenant_id = v_tenant AND d.chunk_id = ANY (p_chunks) OFFSET 0) x
-        WHERE x.s > 0 ORDER BY x.s DESC, x.id LIMIT least(greatest(p_k, 1), 10000);
+        WHERE x.s > 0 ORDER BY x.s DESC, x.id LIMIT least(greatest(p_k, 1), 100000);
 END
 $$;
 

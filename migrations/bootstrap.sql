@@ -24,6 +24,7 @@ BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO dms_app, dms_ops', current_database());
     EXECUTE format('ALTER DATABASE %I SET search_path = dms, ext', current_database());
+    EXECUTE format('ALTER DATABASE %I SET timezone = ''UTC''', current_database());
     REVOKE ALL ON SCHEMA public FROM PUBLIC;
     CREATE SCHEMA IF NOT EXISTS ext;
     GRANT USAGE ON SCHEMA ext TO dms_owner, dms_app, dms_ops, dms_search;

@@ -22,6 +22,17 @@ void log_open(enum log_level least, const char *component, const char *trace_pro
     settings.trace_project = trace_project;
 }
 
+void log_open_by_name(const char *least, const char *component, const char *trace_project)
+{
+    static const char *const names[] = { "debug", "info", "warning", "error" };
+    enum log_level           level = LOG_INFO;
+
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(names[i], least) == 0)
+            level = (enum log_level)i;
+    log_open(level, component, trace_project);
+}
+
 bool log_wants(enum log_level level)
 {
     return level >= settings.least;

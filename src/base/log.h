@@ -14,6 +14,8 @@ struct log_context {
 extern _Thread_local struct log_context log_context;
 
 void log_open(enum log_level least, const char *component, const char *trace_project /* or NULL */);
+/* By name: debug, info, warning, error; an unknown one is info. */
+void log_open_by_name(const char *least, const char *component, const char *trace_project);
 bool log_wants(enum log_level level);
 PRINTF_LIKE(2, 3) void log_at(enum log_level level, const char *fmt, ...);
 /* As log_at, with the place in the code: something that must not happen did. */

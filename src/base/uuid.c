@@ -21,12 +21,19 @@ void random_bytes(void *out, size_t n)
 
 struct uuid uuid_v7(void)
 {
+    unsigned char random[10];
+
+    random_bytes(random, sizeof random);
+    return uuid_v7_from((uint64_t)(clock_wall_us() / 1000), random);
+}
+
+struct uuid uuid_v7_from(uint64_t ms, const unsigned char random[10])
+{
     unsigned char b[16];
-    uint64_t      ms = (uint64_t)(clock_wall_us() / 1000);
     char          hex[33];
     struct uuid   ret;
 
-    random_bytes(b, sizeof b);
+    memcpy(b + 6, random, 10);
     for (int i = 0; i < 6; i++)
         b[i] = (unsigned char)(ms >> (40 - 8 * i));
     b[6] = (unsigned char)(0x70 | (b[6] & 0x0f));

@@ -162,6 +162,16 @@ static int set_bool(struct settings *s, const struct setting *row, struct str va
     return error_say(err, ERR_VALIDATION, row->name, "%s must be true or false.", row->name);
 }
 
+static int set_number(struct settings *s, const struct setting *row, struct str value, struct error *err)
+{
+    struct error ignored = { 0 }; /* says the same without the name */
+
+    if (parse_u64(row->name, value, row->min, row->max, place(s, row), &ignored) == 0)
+        return 0;
+    return error_say(err, ERR_VALIDATION, row->name, "%s must be a whole number from %" PRIu64 " to %" PRIu64 "%s%s.", row->name, row->min,
+                     row->max, row->unit[0] != '\0' ? " " : "", row->unit);
+}
+
 static int set(struct arena *a, struct settings_loaded *l, const struct setting *row, struct str value, enum setting_source source,
                struct error *err)
 {
@@ -170,7 +180,7 @@ static int set(struct arena *a, struct settings_loaded *l, const struct setting 
         return set_text(a, &l->values, row, value, err);
     if (row->type == 'b')
         return set_bool(&l->values, row, value, err);
-    return parse_u64(row->name, value, row->min, row->max, place(&l->values, row), err);
+    return set_number(&l->values, row, value, err);
 }
 
 static int unknown(struct arena *a, struct str name, const char *where, struct error *err)

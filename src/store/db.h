@@ -57,6 +57,7 @@ MUST_CHECK int db_query_alone(struct db *db, struct db_scope scope, struct arena
                               struct rows *ret, struct error *err);
 
 bool        row_next(struct rows *r);
+bool        rows_have(const struct rows *r, const char *column); /* the result has such a column */
 bool        row_null(struct rows *r, const char *column);
 const char *row_text(struct rows *r, const char *column); /* "" and r->bad on any trouble; lives as long as the arena */
 const char *row_opt(struct rows *r, const char *column);  /* NULL for null */

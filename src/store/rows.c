@@ -75,6 +75,11 @@ bool row_next(struct rows *r)
     return true;
 }
 
+bool rows_have(const struct rows *r, const char *name)
+{
+    return PQfnumber(r->res, name) >= 0;
+}
+
 /* The column's number, or -1 and r->bad. */
 static int column(struct rows *r, const char *name)
 {

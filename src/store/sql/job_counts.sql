@@ -1,2 +1,2 @@
--- Depth and age per queue for the metrics; counts only, across tenants. No tenant_id here on purpose.
+-- Depth and age of the queues, all tenants together.
 SELECT queue, depth, oldest_seconds FROM job_counts()

@@ -1,0 +1,108 @@
+/* api.h - what the handlers share: the process-wide parts, the thread's database connection, and the few ways to answer. Handlers read
+   parameters, check, make one store call, and write; status numbers stand in tbl/errors.def and in routes.c's answers only. */
+#ifndef DMS_API_API_H
+#define DMS_API_API_H
+
+#include "blob/blob.h"
+#include "crypto/token.h"
+#include "domain/permission.h"
+#include "domain/settings.h"
+#include "embed/embedder.h"
+#include "http/http.h"
+#include "queue/queue.h"
+#include "store/db.h"
+#include "store/job.h"
+
+struct auth_cache;
+struct limiter;
+struct event_hub;
+
+/* Made by serve at start; immutable afterwards but for what its parts lock themselves. */
+struct api {
+    const struct settings *settings;
+    const char            *conninfo, *issuer, *version, *commit;
+    struct token_keys     *keys;
+    unsigned char          pepper[32];
+    struct blob_store     *blobs;
+    struct embedder       *embedder; /* NULL: no model, keyword leg only */
+    struct queue          *queue;    /* NULL: no Redis configured */
+    struct auth_cache     *auth;
+    struct limiter        *limiter;
+    struct event_hub      *events;
+    struct work_pool      *pool;
+    struct http_server    *server;
+    int64_t                started_us;
+};
+
+/* What thread_open gives each thread of the work lane. */
+struct api_thread {
+    struct api *api;
+    struct db  *db;
+};
+
+static inline struct api *api_of(const struct request *req)
+{
+    return req->app;
+}
+static inline struct db *api_db(const struct request *req)
+{
+    return ((struct api_thread *)req->thread)->db;
+}
+static inline struct db_scope api_scope(const struct request *req)
+{
+    return (struct db_scope){ req->who.tenant_id, req->who.user_id };
+}
+
+/* --- answers --- */
+
+/* What a transaction came to; sent after its commit, remembered with it under the request's Idempotency-Key. */
+struct answer {
+    unsigned    status;
+    const char *location, *etag; /* or NULL */
+    struct str  body;            /* JSON */
+};
+typedef int answer_fn(struct db *db, struct request *req, void *arg, struct answer *ret, struct error *err);
+
+/* Runs fn in one transaction of the caller's tenant. With an Idempotency-Key header: answers what the first request with this key got,
+   refuses another body (fingerprint; "" takes the JSON body's), and stores the answer in the same transaction. */
+MUST_CHECK int api_answer_in_tx(struct request *req, const char *fingerprint, answer_fn *fn, void *arg);
+
+/* One statement whose first row has a column body (JSON) and perhaps etag; no row: NOT_FOUND. */
+MUST_CHECK int api_answer_query(struct request *req, unsigned status, enum sql q, const char *const *args, int nargs);
+
+/* One row for the audit log, in the transaction of the act. before and after are JSON or NULL, without secrets. */
+MUST_CHECK int api_audit(struct db *db, struct request *req, const char *action, const char *object_type, const char *object_id,
+                         const char *before, const char *after, struct error *err);
+
+/* Tells open event streams of this tenant (here and in other replicas). */
+void api_notify_document(struct request *req, const char *document_id, unsigned version, const char *status, const char *step);
+
+/* --- the parts --- */
+struct auth_cache *auth_cache_open(unsigned ttl_ms, struct error *err);
+void               auth_cache_close(struct auth_cache *c);
+int                api_authenticate(struct request *req);      /* http_app.authenticate */
+int                api_authenticate_slow(struct request *req); /* http_app.authenticate_slow */
+void               auth_cache_forget_session(struct auth_cache *c, const char *session_id);
+/* dms_<env>_<sk|pk>_<26 random><6 checksum> */
+const char *api_key_make(struct arena *a, const char *env, const char *kind);
+bool        api_key_plausible(struct str key);
+void        api_key_hash(const struct api *api, struct str key, unsigned char ret[32]);
+
+struct limiter *limiter_open(struct error *err);
+void            limiter_close(struct limiter *l);
+int             api_limit(struct request *req); /* http_app.limit */
+
+struct event_hub *event_hub_open(struct error *err);
+void              event_hub_close(struct event_hub *h);
+/* Any thread: to every stream of the tenant. */
+void              event_hub_publish(struct event_hub *h, const char *tenant_id, const char *type, struct str json);
+
+int api_read(struct request *req); /* http_app.read */
+void api_finished(struct request *req, unsigned status, uint64_t bytes_in, uint64_t bytes_out, int64_t took_us);
+
+extern const struct route  api_routes[];
+extern const size_t        api_route_count;
+/* Everything above as the server wants it. */
+struct http_app api_http_app(struct api *api);
+
+#endif

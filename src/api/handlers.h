@@ -1,0 +1,46 @@
+/* handlers.h - the handlers that routes.c names, by resource. Each: 0 and an answer set, or -1 and req->err. */
+#ifndef DMS_API_HANDLERS_H
+#define DMS_API_HANDLERS_H
+
+struct request;
+
+/* auth.c */
+int auth_register(struct request *req);
+int auth_login(struct request *req);
+int auth_refresh(struct request *req);
+int auth_logout(struct request *req);
+int auth_verify(struct request *req);
+int auth_me(struct request *req);
+int auth_jwks(struct request *req);
+/* api_key.c */
+int api_keys_create(struct request *req);
+int api_keys_revoke(struct request *req);
+/* document.c */
+int documents_create(struct request *req);
+int documents_update(struct request *req);
+int documents_trash(struct request *req);
+int documents_restore(struct request *req);
+int documents_content(struct request *req);
+int documents_text(struct request *req);
+int documents_reprocess(struct request *req);
+int documents_types(struct request *req);
+int versions_create(struct request *req);
+/* folder.c */
+int folders_create(struct request *req);
+int folders_delete(struct request *req);
+/* job.c */
+int jobs_retry(struct request *req);
+/* event.c */
+int events_open(struct request *req);
+/* search.c */
+int search_post(struct request *req);
+int search_get(struct request *req);
+/* health.c */
+int health_live(struct request *req);
+int health_ready(struct request *req);
+int version_get(struct request *req);
+int metrics_get(struct request *req);
+int openapi_get(struct request *req);
+int docs_get(struct request *req);
+
+#endif

@@ -1,0 +1,154 @@
+/* read.c - the read lane: a route row and a .sql file, no C per endpoint. Binds path and query parameters in the order of the row, sends
+   the statement down the loop's pipeline, writes what came back. Cursors are signed, and bound to tenant, route and filters. */
+#include "api/read.h"
+
+#include "base/clock.h"
+#include "crypto/hash.h"
+#include "store/pipeline.h"
+
+enum { MAX_ARGS = 24, MAC = 16 };
+
+struct read {
+    struct pipeline_query query;
+    struct request       *req;
+    const char           *args[MAX_ARGS];
+};
+
+/* What a cursor is good for: this tenant, route and these filters; everything but the cursor itself and the page size. */
+static void cursor_mac(const struct request *req, struct str key, unsigned char ret[HASH_SIZE])
+{
+    struct arena      a = ARENA(65536);
+    struct sb         b = SB(&a);
+    const struct api *api = api_of(req);
+
+    sb_printf(&b, "cursor|%s|%s|%s|", req->who.tenant_id, req->route->method, req->path);
+    for (size_t i = 0; req->route->params && req->route->params[i].name; i++) {
+        const char *name = req->route->params[i].name;
+
+        if (strcmp(name, "cursor") != 0 && strcmp(name, "limit") != 0 && strcmp(name, "count") != 0)
+            sb_printf(&b, "%s=%s|", name, req->params[i] ? req->params[i] : "");
+    }
+    sb_put(&b, key);
+    hash_keyed((struct str){ (const char *)api->pepper, sizeof api->pepper }, sb_str(&b), ret);
+    arena_free(&a);
+}
+
+const char *cursor_make(struct request *req, struct str key)
+{
+    unsigned char mac[HASH_SIZE];
+    struct sb     b = SB(&req->arena);
+    char         *text = arena_alloc(&req->arena, (key.n + MAC) * 4 / 3 + 4);
+
+    cursor_mac(req, key, mac);
+    sb_put(&b, (struct str){ (const char *)mac, MAC });
+    sb_put(&b, key);
+    if (!text)
+        return "";
+    base64url_encode(text, b.p, b.n);
+    return text;
+}
+
+/* The sort key and the id out of a cursor; both NULL without one. */
+static int cursor_read(struct request *req, const char *text, const char **ret_key, const char **ret_id)
+{
+    unsigned char mac[HASH_SIZE];
+    struct str    raw;
+
+    *ret_key = *ret_id = NULL;
+    if (!text)
+        return 0;
+    if (strlen(text) <= 2048 && base64url_decode(&req->arena, str_of(text), &raw) && raw.n > MAC) {
+        struct str  key = { raw.p + MAC, raw.n - MAC };
+        const char *bar = memrchr(key.p, '|', key.n);
+
+        cursor_mac(req, key, mac);
+        if (bar && bytes_equal(mac, raw.p, MAC)) {
+            *ret_key = arena_text(&req->arena, key.p, (size_t)(bar - key.p));
+            *ret_id = arena_text(&req->arena, bar + 1, key.n - (size_t)(bar + 1 - key.p));
+            return 0;
+        }
+    }
+    return error_say(&req->err, ERR_VALIDATION, "cursor", "is not a cursor of this list with these filters");
+}
+
+/* {"items": [...], "next_cursor": ..., "total": n} */
+static int write_list(struct request *req, struct rows *r)
+{
+    struct sb   b = SB(&req->arena);
+    const char *next = row_opt(r, "next_key"), *total = row_opt(r, "total");
+    struct str  items = row_str(r, "items");
+
+    sb_put(&b, S("{\"items\":"));
+    sb_put(&b, items);
+    sb_put(&b, S(",\"next_cursor\":"));
+    sb_json(&b, next ? cursor_make(req, str_of(next)) : NULL);
+    if (total)
+        sb_printf(&b, ",\"total\":%s", total);
+    sb_putc(&b, '}');
+    if (r->bad)
+        return error_set(&req->err, ERR_INTERNAL, "%s: unexpected columns", sql_info[req->route->sql].name);
+    response_json(req, 200, sb_str(&b));
+    return 0;
+}
+
+int read_answer(struct request *req, struct rows *r)
+{
+    if (!row_next(r))
+        return error_set(&req->err, ERR_NOT_FOUND, "no row");
+    if (rows_have(r, "items"))
+        return write_list(req, r);
+    if (rows_have(r, "etag"))
+        response_etag(req, row_text(r, "etag"));
+    struct str body = row_str(r, "body");
+    if (r->bad)
+        return error_set(&req->err, ERR_INTERNAL, "%s: unexpected columns", sql_info[req->route->sql].name);
+    response_json(req, 200, body);
+    return 0;
+}
+
+static void done(struct pipeline_query *q, struct rows *rows, const struct error *err)
+{
+    struct request *req = ((struct read *)q)->req;
+
+    if (err->code != ERR_NONE)
+        req->err = *err;
+    else if (read_answer(req, rows) < 0)
+        assert(req->err.code != ERR_NONE);
+    request_done(req);
+}
+
+/* Some lists have a second statement for orders that are not their index's. */
+static enum sql statement_of(const struct request *req)
+{
+    const char *sort = request_param(req, "sort");
+
+    if (req->route->sql == SQL_GET_DOCUMENTS && sort && strcmp(sort, "-created_at") != 0)
+        return SQL_GET_DOCUMENTS_SORTED;
+    return (enum sql)req->route->sql;
+}
+
+int api_read(struct request *req)
+{
+    struct read *read = arena_alloc(&req->arena, sizeof *read);
+    int          n = 0;
+
+    if (!read)
+        return error_set(&req->err, ERR_TOO_LARGE, "no memory for a read");
+    for (unsigned i = 0; i < ARRAY_LEN(req->args) && req->args[i]; i++)
+        read->args[n++] = req->args[i];
+    for (size_t i = 0; req->route->params && req->route->params[i].name; i++) {
+        assert(n + 2 <= MAX_ARGS);
+        if (req->route->params[i].type != PARAM_CURSOR)
+            read->args[n++] = req->params[i];
+        else if (cursor_read(req, req->params[i], &read->args[n], &read->args[n + 1]) < 0)
+            return -1;
+        else
+            n += 2;
+    }
+    read->req = req;
+    read->query = (struct pipeline_query){ .sql = statement_of(req), .scope = api_scope(req), .args = read->args, .nargs = n,
+                                           .arena = &req->arena, .done = done };
+    if (pipeline_submit(req->loop_state, &read->query))
+        return 0;
+    return error_set(&req->err, ERR_UNAVAILABLE, "the read lane has no database connection, or too many wait");
+}

@@ -1,0 +1,4 @@
+-- The folders below $1 (null: at the top), by name.
+SELECT coalesce(json_agg(json_build_object('id', f.id, 'name', f.name, 'parent_id', f.parent_id, 'created_at', f.created_at, 'updated_at', f.updated_at)
+           ORDER BY f.name), '[]') AS items, NULL::text AS next_key, NULL::bigint AS total
+FROM (SELECT * FROM folder WHERE tenant_id = current_setting('app.tenant_id')::uuid AND parent_id IS NOT DISTINCT FROM $1::uuid ORDER BY name LIMIT 1000) f

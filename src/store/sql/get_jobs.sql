@@ -1,0 +1,11 @@
+-- A page of the tenant's jobs, newest first.
+WITH page AS (
+    SELECT j.*, row_number() OVER (ORDER BY j.created_at DESC, j.id DESC) AS n FROM job j
+    WHERE j.tenant_id = current_setting('app.tenant_id')::uuid AND ($4::text IS NULL OR j.state = $4)
+      AND ($2::timestamptz IS NULL OR (j.created_at, j.id) < ($2::timestamptz, $3::uuid))
+    ORDER BY j.created_at DESC, j.id DESC LIMIT $1::int + 1)
+SELECT coalesce(json_agg(json_build_object('id', p.id, 'kind', p.kind, 'queue', p.queue, 'state', p.state, 'attempts', p.attempts,
+           'document_id', p.document_id, 'version', p.version, 'error', p.error, 'created_at', p.created_at, 'run_at', p.run_at,
+           'started_at', p.started_at, 'finished_at', p.finished_at) ORDER BY p.n) FILTER (WHERE p.n <= $1::int), '[]') AS items,
+       CASE WHEN count(*) > $1::int THEN max(p.created_at::text || '|' || p.id::text) FILTER (WHERE p.n = $1::int) END AS next_key, NULL::bigint AS total
+FROM page p
