@@ -16,18 +16,18 @@
 
 /* A local that cleans up after itself: _cleanup_(freep) char *p = NULL; */
 #define _cleanup_(fn) __attribute__((cleanup(fn)))
-#define DEFINE_CLEANUP(type, fn)                                                                              \
-    static inline void fn##p(type *p)                                                                         \
-    {                                                                                                         \
-        if (*p)                                                                                               \
-            fn(*p);                                                                                           \
+#define DEFINE_CLEANUP(type, fn)      \
+    static inline void fn##p(type *p) \
+    {                                 \
+        if (*p)                       \
+            fn(*p);                   \
     }
 /* Hands a cleaned-up local over to somebody else: return TAKE(p). */
-#define TAKE(p)                                                                                               \
-    ({                                                                                                        \
-        __typeof__(p) *p_ = &(p), v_ = *p_;                                                                   \
-        *p_ = NULL;                                                                                           \
-        v_;                                                                                                   \
+#define TAKE(p)                             \
+    ({                                      \
+        __typeof__(p) *p_ = &(p), v_ = *p_; \
+        *p_ = NULL;                         \
+        v_;                                 \
     })
 
 static inline void freep(void *p)

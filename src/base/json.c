@@ -72,7 +72,9 @@ void json_fields_note(struct json_fields *f, const char *field, const char *mess
 
     if (!e)
         return;
-    *e = (struct field_error){ .next = f->errors, .field = arena_text(f->arena, field, strlen(field)), .message = message };
+    *e = (struct field_error){ .next = f->errors,
+                               .field = arena_text(f->arena, field, strlen(field)),
+                               .message = message };
     f->errors = e;
 }
 

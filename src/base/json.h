@@ -18,7 +18,7 @@ struct json_fields {
     struct arena       *arena;
     const json_t       *object;
     struct field_error *errors;
-    uint64_t            seen; /* bit i: member i (in order of iteration) was asked for; objects have <= 64 members here */
+    uint64_t seen; /* bit i: member i (in order of iteration) was asked for; objects have <= 64 members here */
 };
 
 /* False (and noted) when v is no object or has over 64 members. */
@@ -50,7 +50,7 @@ double        jv_real(const json_t *v, const char *name, double fallback);
 bool          jv_bool(const json_t *v, const char *name, bool fallback);
 size_t        jv_count(const json_t *array); /* 0 for anything but an array */
 const json_t *jv_at(const json_t *array, size_t i);
-const char   *jv_string(const json_t *v);    /* NULL for anything but a string */
+const char   *jv_string(const json_t *v);                    /* NULL for anything but a string */
 int64_t       jv_integer(const json_t *v, int64_t fallback); /* fallback for anything but a whole number */
 double        jv_number(const json_t *v, double fallback);   /* fallback for anything but a number */
 bool          jv_is_null(const json_t *v);

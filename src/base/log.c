@@ -102,15 +102,15 @@ void log_bug_at(const char *file, int line, const char *function, const char *fm
     va_start(ap, fmt);
     vsnprintf(message, sizeof message, fmt, ap);
     va_end(ap);
-    int                    n = backtrace(frames, (int)ARRAY_LEN(frames));
+    int                     n = backtrace(frames, (int)ARRAY_LEN(frames));
     _cleanup_(freep) char **names = backtrace_symbols(frames, n);
     sb_printf(&trace, "%s\n", message);
     for (int i = 1; names && i < n; i++)
         sb_printf(&trace, "  at %s\n", names[i]);
     sb_put(&more, S(",\"stack_trace\":"));
     sb_json_str(&more, sb_str(&trace));
-    sb_printf(&more, ",\"logging.googleapis.com/sourceLocation\":{\"file\":\"%s\",\"line\":\"%d\",\"function\":\"%s\"}", file, line,
-              function);
+    sb_printf(&more, ",\"logging.googleapis.com/sourceLocation\":{\"file\":\"%s\",\"line\":\"%d\",\"function\":\"%s\"}",
+              file, line, function);
     log_line(LOG_ERROR, message, sb_str(&more));
     arena_free(&a);
 }

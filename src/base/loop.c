@@ -83,7 +83,7 @@ void loop_close(struct loop *l)
 int loop_watch(struct loop *l, struct loop_fd *w, uint32_t events, struct error *err)
 {
     struct epoll_event e = { .events = events, .data.ptr = w };
-    int op = w->events == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+    int                op = w->events == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
 
     if (events == w->events)
         return 0;

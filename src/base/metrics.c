@@ -69,12 +69,20 @@ void metrics_write_process(struct sb *b)
 
     getrusage(RUSAGE_SELF, &u);
     getrlimit(RLIMIT_NOFILE, &fds);
-    sb_printf(b, "# HELP process_cpu_seconds_total User and system time\n# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.2f\n",
-              (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
-    sb_printf(b, "# HELP process_resident_memory_bytes Resident memory\n# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %.0f\n",
-              stat_field(b->arena, 21) * page);
-    sb_printf(b, "# HELP process_open_fds Open descriptors\n# TYPE process_open_fds gauge\nprocess_open_fds %u\n", count_fds());
-    sb_printf(b, "# HELP process_max_fds Most descriptors\n# TYPE process_max_fds gauge\nprocess_max_fds %llu\n", (unsigned long long)fds.rlim_cur);
-    sb_printf(b, "# HELP process_start_time_seconds Start, Unix time\n# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %.3f\n",
-              (double)clock_wall_us() / 1e6 - up);
+    sb_printf(
+        b,
+        "# HELP process_cpu_seconds_total User and system time\n# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.2f\n",
+        (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
+    sb_printf(
+        b,
+        "# HELP process_resident_memory_bytes Resident memory\n# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %.0f\n",
+        stat_field(b->arena, 21) * page);
+    sb_printf(b, "# HELP process_open_fds Open descriptors\n# TYPE process_open_fds gauge\nprocess_open_fds %u\n",
+              count_fds());
+    sb_printf(b, "# HELP process_max_fds Most descriptors\n# TYPE process_max_fds gauge\nprocess_max_fds %llu\n",
+              (unsigned long long)fds.rlim_cur);
+    sb_printf(
+        b,
+        "# HELP process_start_time_seconds Start, Unix time\n# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %.3f\n",
+        (double)clock_wall_us() / 1e6 - up);
 }

@@ -134,8 +134,8 @@ int parse_u64(const char *what, struct str s, uint64_t min, uint64_t max, uint64
         ok = s.p[i] >= '0' && s.p[i] <= '9' && !__builtin_mul_overflow(v, 10, &v)
              && !__builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v);
     if (!ok || v < min || v > max)
-        return error_say(err, ERR_VALIDATION, what, "must be a whole number from %llu to %llu",
-                         (unsigned long long)min, (unsigned long long)max);
+        return error_say(err, ERR_VALIDATION, what, "must be a whole number from %llu to %llu", (unsigned long long)min,
+                         (unsigned long long)max);
     *ret = v;
     return 0;
 }
@@ -143,9 +143,9 @@ int parse_u64(const char *what, struct str s, uint64_t min, uint64_t max, uint64
 /* One code point of s (not empty): its length in bytes, 0 when malformed. */
 static size_t utf8_decode(struct str s, uint32_t *ret)
 {
-    const unsigned char *p = (const unsigned char *)s.p;
+    const unsigned char  *p = (const unsigned char *)s.p;
     static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    size_t                n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
 
     if (n == 0 || s.n < n)
         return 0;
@@ -244,7 +244,10 @@ void hex_encode(char *out, const void *bytes, size_t n)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 bool hex_decode(void *out, size_t n, struct str hex)
@@ -337,7 +340,8 @@ void url_encode(struct sb *b, struct str s)
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
 
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~')
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.'
+            || c == '_' || c == '~')
             sb_putc(b, (char)c);
         else
             sb_printf(b, "%%%02X", c);

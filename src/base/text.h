@@ -16,12 +16,12 @@ static inline struct str str_of(const char *cstr)
 {
     return (struct str){ cstr, strlen(cstr) };
 }
-bool        str_eq(struct str a, struct str b);
-bool        str_starts(struct str s, struct str prefix);
-struct str  str_trim(struct str s);                                /* ASCII white space off both ends */
+bool       str_eq(struct str a, struct str b);
+bool       str_starts(struct str s, struct str prefix);
+struct str str_trim(struct str s); /* ASCII white space off both ends */
 /* Cuts s at the first sep: returns what stands before, *s becomes what stands after (empty, p == NULL at the end). */
 struct str  str_cut(struct str *s, char sep);
-const char *str_dup(struct arena *a, struct str s);                /* NUL-terminated copy */
+const char *str_dup(struct arena *a, struct str s); /* NUL-terminated copy */
 
 /* A growing text in an arena; keeps a NUL at p[n]. Failure is the arena's sticky flag. */
 struct sb {
@@ -30,12 +30,12 @@ struct sb {
     size_t        n, cap;
 };
 #define SB(a) ((struct sb){ .arena = (a) })
-void                   sb_put(struct sb *b, struct str s);
-void                   sb_puts(struct sb *b, const char *cstr);
-void                   sb_putc(struct sb *b, char c);
+void sb_put(struct sb *b, struct str s);
+void sb_puts(struct sb *b, const char *cstr);
+void sb_putc(struct sb *b, char c);
 PRINTF_LIKE(2, 3) void sb_printf(struct sb *b, const char *fmt, ...);
-void                   sb_json_str(struct sb *b, struct str s);    /* quoted and escaped; s is valid UTF-8 */
-void                   sb_json(struct sb *b, const char *cstr);    /* the same of a C text; NULL gives null */
+void                     sb_json_str(struct sb *b, struct str s); /* quoted and escaped; s is valid UTF-8 */
+void                     sb_json(struct sb *b, const char *cstr); /* the same of a C text; NULL gives null */
 static inline struct str sb_str(const struct sb *b)
 {
     return (struct str){ b->n > 0 ? b->p : "", b->n };
@@ -45,7 +45,7 @@ static inline struct str sb_str(const struct sb *b)
 MUST_CHECK int parse_u64(const char *what, struct str s, uint64_t min, uint64_t max, uint64_t *ret, struct error *err);
 
 /* UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above 10FFFF. */
-bool   utf8_valid(struct str s);
+bool utf8_valid(struct str s);
 /* The next code point, moving *s on; bad bytes give U+FFFD and are passed over one by one. s must not be empty. */
 uint32_t utf8_next(struct str *s);
 size_t   utf8_put(char out[4], uint32_t cp); /* bytes written, 1-4 */
@@ -56,13 +56,13 @@ struct str utf8_head(struct str s, size_t max);
 /* Names and titles that people give: no control characters, no bidi overrides, valid UTF-8. */
 bool text_printable(struct str s);
 
-void hex_encode(char *out, const void *bytes, size_t n);           /* writes 2n + 1 bytes */
-bool hex_decode(void *out, size_t n, struct str hex);              /* exactly 2n lower or upper case digits */
+void hex_encode(char *out, const void *bytes, size_t n); /* writes 2n + 1 bytes */
+bool hex_decode(void *out, size_t n, struct str hex);    /* exactly 2n lower or upper case digits */
 /* RFC 4648 section 5, no padding; strict: no foreign character, no non-zero trailing bits. */
-size_t base64url_encode(char *out, const void *bytes, size_t n);   /* out holds (n * 4 + 2) / 3 + 1; NUL-terminated */
+size_t base64url_encode(char *out, const void *bytes, size_t n); /* out holds (n * 4 + 2) / 3 + 1; NUL-terminated */
 bool   base64url_decode(struct arena *a, struct str s, struct str *ret);
 /* Percent-decoding, once; false on bad escapes, NUL, or invalid UTF-8. plus: '+' reads as space (query strings). */
-bool   url_decode(struct arena *a, struct str s, bool plus, struct str *ret);
-void   url_encode(struct sb *b, struct str s);                     /* all but RFC 3986 unreserved */
+bool url_decode(struct arena *a, struct str s, bool plus, struct str *ret);
+void url_encode(struct sb *b, struct str s); /* all but RFC 3986 unreserved */
 
 #endif
