@@ -44,8 +44,10 @@ static int read_passages(struct rows *r, struct leg_run *run, const char *plan, 
         run->ret->exact = row_bool(r, "exact");
         if (row_null(r, "document_id"))
             continue; /* the summary's row when nothing was found */
-        list[n++] = (struct passage){ .document_id = row_text(r, "document_id"), .chunk_id = row_text(r, "chunk_id"),
-                                      .score = row_real(r, "score"), .named = row_bool(r, "named") };
+        list[n++] = (struct passage){ .document_id = row_text(r, "document_id"),
+                                      .chunk_id = row_text(r, "chunk_id"),
+                                      .score = row_real(r, "score"),
+                                      .named = row_bool(r, "named") };
     }
     if (r->bad)
         return error_set(err, ERR_INTERNAL, "search: unexpected columns");
@@ -59,7 +61,8 @@ static int keyword_among(struct db *db, struct leg_run *run, struct error *err)
 {
     struct rows r;
     int64_t     seen = 0;
-    const char *args[] = { run->ask->text, run->ask->filter, db_int(run->arena, (int64_t)run->ask->exact_rows), run->documents };
+    const char *args[] = { run->ask->text, run->ask->filter, db_int(run->arena, (int64_t)run->ask->exact_rows),
+                           run->documents };
 
     if (db_query(db, run->arena, SQL_SEARCH_KEYWORD_AMONG, args, ARRAY_LEN(args), &r, err) < 0)
         return -1;
@@ -97,8 +100,8 @@ static int keyword_tx(struct db *db, void *arg, struct error *err)
     return filtered ? 0 : (keyword_among(db, run, err) < 0 ? -1 : 0); /* what hides so many is the trash */
 }
 
-int search_keyword(struct db *db, struct db_scope scope, struct arena *a, const struct search_ask *ask, struct search_found *ret,
-                   struct error *err)
+int search_keyword(struct db *db, struct db_scope scope, struct arena *a, const struct search_ask *ask,
+                   struct search_found *ret, struct error *err)
 {
     struct leg_run run = { .ask = ask, .arena = a, .documents = db_int(a, FUSION_DEPTH), .ret = ret };
 
@@ -175,11 +178,15 @@ static const char *vector_text(struct arena *a, const float *v, size_t dims)
     return b.p ? b.p : "[]";
 }
 
-int search_vector(struct db *db, struct db_scope scope, struct arena *a, const struct search_ask *ask, const char *model,
-                  const float *vector, size_t dims, struct search_found *ret, struct error *err)
+int search_vector(struct db *db, struct db_scope scope, struct arena *a, const struct search_ask *ask,
+                  const char *model, const float *vector, size_t dims, struct search_found *ret, struct error *err)
 {
-    struct leg_run run = { .ask = ask, .arena = a, .documents = db_int(a, FUSION_DEPTH), .model = model,
-                           .vector = vector_text(a, vector, dims), .ret = ret };
+    struct leg_run run = { .ask = ask,
+                           .arena = a,
+                           .documents = db_int(a, FUSION_DEPTH),
+                           .model = model,
+                           .vector = vector_text(a, vector, dims),
+                           .ret = ret };
 
     for (size_t i = 0; i < ARRAY_LEN(indexed); i++)
         if (dims == indexed[i].dims && strcmp(model, indexed[i].model) == 0)
@@ -202,10 +209,13 @@ static int hits_tx(struct db *db, void *arg, struct error *err)
     return db_query(db, run->arena, SQL_SEARCH_HITS, ARGS(run->chunk_ids, run->text, run->mark), &run->rows, err);
 }
 
-int search_hits(struct db *db, struct db_scope scope, struct arena *a, const char *const *chunk_ids, const char *text, bool mark,
-                unsigned timeout_ms, struct search_hit **ret, size_t *ret_n, struct error *err)
+int search_hits(struct db *db, struct db_scope scope, struct arena *a, const char *const *chunk_ids, const char *text,
+                bool mark, unsigned timeout_ms, struct search_hit **ret, size_t *ret_n, struct error *err)
 {
-    struct hits_run run = { .arena = a, .chunk_ids = db_array(a, chunk_ids), .text = text, .mark = mark ? "true" : "false",
+    struct hits_run run = { .arena = a,
+                            .chunk_ids = db_array(a, chunk_ids),
+                            .text = text,
+                            .mark = mark ? "true" : "false",
                             .timeout_ms = db_int(a, timeout_ms) };
     size_t          n = 0;
 
@@ -217,10 +227,18 @@ int search_hits(struct db *db, struct db_scope scope, struct arena *a, const cha
         return error_set(err, ERR_TOO_LARGE, "no room for the page of hits");
     while (row_next(r)) {
         list[n++] = (struct search_hit){
-            .document_id = row_text(r, "document_id"), .chunk_id = row_text(r, "chunk_id"), .title = row_text(r, "title"),
-            .name = row_text(r, "name"), .mime_type = row_text(r, "mime_type"), .section = row_text(r, "section"),
-            .type = row_opt(r, "type"), .updated_at = row_text(r, "updated_at"), .version = row_int(r, "version"),
-            .page = row_null(r, "page") ? 0 : row_int(r, "page"), .text = row_str(r, "text"), .marked = row_opt(r, "marked"),
+            .document_id = row_text(r, "document_id"),
+            .chunk_id = row_text(r, "chunk_id"),
+            .title = row_text(r, "title"),
+            .name = row_text(r, "name"),
+            .mime_type = row_text(r, "mime_type"),
+            .section = row_text(r, "section"),
+            .type = row_opt(r, "type"),
+            .updated_at = row_text(r, "updated_at"),
+            .version = row_int(r, "version"),
+            .page = row_null(r, "page") ? 0 : row_int(r, "page"),
+            .text = row_str(r, "text"),
+            .marked = row_opt(r, "marked"),
         };
     }
     if (r->bad)

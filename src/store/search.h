@@ -24,8 +24,9 @@ struct search_found {
 MUST_CHECK int search_keyword(struct db *db, struct db_scope scope, struct arena *a, const struct search_ask *ask,
                               struct search_found *ret, struct error *err);
 /* vector: dims numbers of length 1. HNSW only for models with an index (tbl in search.c), else all vectors are compared. */
-MUST_CHECK int search_vector(struct db *db, struct db_scope scope, struct arena *a, const struct search_ask *ask, const char *model,
-                             const float *vector, size_t dims, struct search_found *ret, struct error *err);
+MUST_CHECK int search_vector(struct db *db, struct db_scope scope, struct arena *a, const struct search_ask *ask,
+                             const char *model, const float *vector, size_t dims, struct search_found *ret,
+                             struct error *err);
 
 /* One passage on the page; texts live as long as the arena. */
 struct search_hit {
@@ -36,7 +37,8 @@ struct search_hit {
     const char *marked; /* with U+E000 and U+E001 around the question's words; NULL when not asked for */
 };
 /* In the order of chunk_ids; what has gone meanwhile is left out. */
-MUST_CHECK int search_hits(struct db *db, struct db_scope scope, struct arena *a, const char *const *chunk_ids, const char *text, bool mark,
-                           unsigned timeout_ms, struct search_hit **ret, size_t *ret_n, struct error *err);
+MUST_CHECK int search_hits(struct db *db, struct db_scope scope, struct arena *a, const char *const *chunk_ids,
+                           const char *text, bool mark, unsigned timeout_ms, struct search_hit **ret, size_t *ret_n,
+                           struct error *err);
 
 #endif
