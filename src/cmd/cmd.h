@@ -11,4 +11,15 @@ int cmd_config(int argc, char **argv);
 int cmd_admin(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
+/* The client: the same API as everybody's (client.h). */
+int cmd_login(int argc, char **argv);
+int cmd_logout(int argc, char **argv);
+int cmd_whoami(int argc, char **argv);
+int cmd_upload(int argc, char **argv);
+int cmd_ls(int argc, char **argv);
+int cmd_search(int argc, char **argv);
+int cmd_get(int argc, char **argv);
+int cmd_rm(int argc, char **argv);
+int cmd_jobs(int argc, char **argv);
+
 #endif
