@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""asset2c: makes the table of built-in files. Every file of the web application's dist folder (if it is built), api/openapi.yaml as JSON
-and the API reference page with its scripts.
+"""asset2c: makes the table of built-in files: everything in the web application's dist folder (if it is built; the API reference is one of
+its pages, docs.html) and api/openapi.yaml as JSON.
 
-usage: asset2c.py OUTPUT.c WORKDIR WEB_DIST OPENAPI.yaml DOCS_DIR"""
+usage: asset2c.py OUTPUT.c WORKDIR WEB_DIST OPENAPI.yaml"""
 import gzip
 import hashlib
 import json
@@ -16,18 +16,15 @@ TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=u
          ".woff2": "font/woff2", ".webmanifest": "application/manifest+json", ".txt": "text/plain; charset=utf-8", ".wasm": "application/wasm"}
 
 
-def collect(dist: Path, openapi: Path, docs: Path) -> dict[str, bytes]:
+def collect(dist: Path, openapi: Path) -> dict[str, bytes]:
     files = {str(p.relative_to(dist)): p.read_bytes() for p in dist.rglob("*") if p.is_file()} if dist.is_dir() else {}
     if openapi.is_file():
         files["openapi.json"] = json.dumps(yaml.safe_load(openapi.read_text()), ensure_ascii=False, separators=(",", ":")).encode()
-    for p in sorted(docs.iterdir()) if docs.is_dir() else []:
-        if p.suffix in (".html", ".js", ".css"):
-            files["docs.html" if p.name == "index.html" else "assets/docs-" + p.name] = p.read_bytes()
     return files
 
 
 def main() -> None:
-    output, workdir, dist, openapi, docs = (Path(a) for a in sys.argv[1:])
+    output, workdir, dist, openapi = (Path(a) for a in sys.argv[1:])
     workdir.mkdir(parents=True, exist_ok=True)
     rows, blobs = [], []
 
@@ -39,7 +36,7 @@ def main() -> None:
                      f"extern const char {label}[];")
         return label
 
-    for i, (name, data) in enumerate(sorted(collect(dist, openapi, docs).items())):
+    for i, (name, data) in enumerate(sorted(collect(dist, openapi).items())):
         packed = gzip.compress(data, 9, mtime=0)
         etag = hashlib.sha256(data).hexdigest()[:20]
         kind = TYPES.get(Path(name).suffix, "application/octet-stream")
