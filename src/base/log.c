@@ -38,6 +38,16 @@ bool log_wants(enum log_level level)
     return level >= settings.least;
 }
 
+const char *log_component(void)
+{
+    return settings.component;
+}
+
+const char *log_trace_project(void)
+{
+    return settings.trace_project;
+}
+
 static void put_member(struct sb *b, const char *key, const char *value)
 {
     if (!value)

@@ -21,6 +21,9 @@ PRINTF_LIKE(2, 3) void log_at(enum log_level level, const char *fmt, ...);
 /* As log_at, with the place in the code: something that must not happen did. */
 #define log_bug(...) log_bug_at(__FILE__, __LINE__, __func__, __VA_ARGS__)
 PRINTF_LIKE(4, 5) void log_bug_at(const char *file, int line, const char *function, const char *fmt, ...);
+/* What log_open was given, for the request log, which builds its lines itself. Trace project NULL: none. */
+const char *log_component(void);
+const char *log_trace_project(void);
 /* message and context plus members ready made (",\"k\":v" or ""), for the request line. */
 void log_line(enum log_level level, const char *message, struct str members);
 

@@ -58,7 +58,7 @@ struct principal {
 
 /* One file on its way in. The sink belongs to the app (blob store + hash); calls come one after another from threads of the pool. */
 struct http_upload_sink {
-    void *(*open)(struct request *req, const char *filename, struct error *err);
+    void *(*open)(struct request *req, const char *filename, struct error *err); /* may use all of req; write and abort only their sink */
     int (*write)(void *sink, struct str bytes, struct error *err);
     void (*abort)(void *sink); /* the client went away or the body is bad: leave nothing behind. Also called at the end of the request
                                   when the handler did not take the sink (req->upload.sink = NULL) */
@@ -79,7 +79,7 @@ struct request {
     struct arena        arena;
     struct error        err;
     const struct route *route;
-    const char         *method, *path; /* path decoded */
+    const char         *method, *path; /* path as sent, without query; args are decoded */
     const char         *args[4];       /* {…} of the pattern, in order */
     const char        **params;        /* values of route->params in order, NULL where absent without fallback */
     const json_t       *json;
@@ -117,7 +117,9 @@ struct http_app {
     uint64_t (*max_upload)(struct request *req);                         /* of this principal's plan */
     /* After the answer is out: metrics. */
     void (*finished)(struct request *req, unsigned status, uint64_t bytes_in, uint64_t bytes_out, int64_t took_us);
-    struct str (*asset)(const char *path, const char **ret_type, const char **ret_encoding, const char **ret_etag); /* web app: path without route; gzip'd bytes allowed */
+    /* The web app's file of a decoded path; p NULL: there is none. *ret_encoding comes in as "gzip" when the client takes it, else NULL, and goes
+       out as what the bytes are. type, etag (without quotes) and bytes live as long as the server. */
+    struct str (*asset)(const char *path, const char **ret_type, const char **ret_encoding, const char **ret_etag);
 };
 
 /* Plain values copied out of the settings by whoever opens the server. */
@@ -132,7 +134,7 @@ struct http_server *http_server_open(const struct http_app *app, const struct ht
 unsigned            http_server_port(const struct http_server *s);
 void                http_server_run(struct http_server *s);  /* until stopped; then lets running requests finish, at most stop_s */
 void                http_server_stop(struct http_server *s); /* any thread or a signal handler */
-void                http_server_close(struct http_server *s);
+void                http_server_close(struct http_server *s); /* after work_pool_close: what still waits gets 503 */
 unsigned            http_server_connections(const struct http_server *s);
 
 /* --- the answer: exactly one of these per request; set before handle returns 0 (or before request_done on the read lane) --- */

@@ -1,0 +1,335 @@
+/* conn.c - connections: accepted ones wait here until their first head is whole and in order, so that whatever is wrong with it gets a
+   proper answer; then libmicrohttpd has them. The sweep ends those that are too slow. */
+#include "http/private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const struct http_limits *limits_of(const struct conn *c)
+{
+    return &c->loop->server->limits;
+}
+
+static void set_ip(struct conn *c)
+{
+    const void *address = c->addr.ss_family == AF_INET ? (const void *)&((const struct sockaddr_in *)(const void *)&c->addr)->sin_addr
+                                                       : (const void *)&((const struct sockaddr_in6 *)(const void *)&c->addr)->sin6_addr;
+
+    if (!inet_ntop(c->addr.ss_family, address, c->ip, sizeof c->ip))
+        c->ip[0] = '\0';
+    if (strncmp(c->ip, "::ffff:", 7) == 0 && strchr(c->ip, '.'))
+        memmove(c->ip, c->ip + 7, strlen(c->ip + 7) + 1);
+}
+
+struct conn *conn_new(struct http_loop *l, int fd)
+{
+    struct conn *c = calloc(1, sizeof *c);
+
+    if (!c)
+        return NULL;
+    *c = (struct conn){ .loop = l, .fd = fd, .watch = { .fd = fd }, .next = l->conns, .since_us = clock_steady_us() };
+    if (c->next)
+        c->next->prev = c;
+    l->conns = c;
+    atomic_fetch_add(&l->server->connections, 1);
+    return c;
+}
+
+/* Closes the descriptor only while it is ours. */
+void conn_free(struct conn *c)
+{
+    struct error ignored = { 0 }; /* the descriptor is closed next */
+
+    if (c->watch.events != 0 && loop_watch(c->loop->loop, &c->watch, 0, &ignored) < 0)
+        log_bug("a connection could not be unwatched");
+    if (c->phase == CONN_GATE || c->phase == CONN_LINGER)
+        closep(&c->fd);
+    if (c->next)
+        c->next->prev = c->prev;
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        c->loop->conns = c->next;
+    atomic_fetch_sub(&c->loop->server->connections, 1);
+    server_room(c->loop);
+    free(c);
+}
+
+void conn_phase(struct conn *c, enum conn_phase phase)
+{
+    if (c->phase == CONN_CLOSED)
+        return;
+    c->phase = phase;
+    c->since_us = clock_steady_us();
+    c->acked = 0;
+}
+
+/* --- answers past libmicrohttpd --- */
+
+void raw_answer(struct conn *c, const struct error *err, const char *id)
+{
+    struct arena a = ARENA(32768);
+    struct sb    b = SB(&a);
+    struct str   body = problem_body(&a, err, id);
+    unsigned char random[24];
+    char          trace[33], span[17];
+
+    loop_random(c->loop, random, sizeof random);
+    hex_encode(trace, random, 16);
+    hex_encode(span, random + 16, 8);
+    sb_printf(&b, "HTTP/1.1 %u %s\r\n", error_info[err->code].http, error_info[err->code].code);
+    sb_printf(&b, "Content-Type: application/problem+json\r\nContent-Length: %zu\r\nConnection: close\r\nCache-Control: no-store\r\n", body.n);
+    sb_puts(&b, "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n");
+    sb_printf(&b, "X-Request-Id: %s\r\ntraceparent: 00-%s-%s-01\r\n", id, trace, span);
+    if (error_info[err->code].http == 503)
+        sb_puts(&b, "Retry-After: 1\r\n");
+    sb_puts(&b, "\r\n");
+    sb_put(&b, body);
+    if (!a.failed) {
+        ssize_t ignored = send(c->fd, b.p, b.n, MSG_NOSIGNAL | MSG_DONTWAIT); /* a client that does not read gets no answer */
+        (void)ignored;
+    }
+    arena_free(&a);
+}
+
+static void linger_ready(struct loop_fd *w, uint32_t events)
+{
+    struct conn *c = container_of(w, struct conn, watch);
+    static _Thread_local char sink[65536];
+
+    (void)events;
+    for (int i = 0; i < 16; i++) {
+        ssize_t n = recv(c->fd, sink, sizeof sink, MSG_DONTWAIT);
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (n <= 0) {
+            conn_free(c);
+            return;
+        }
+    }
+}
+
+static void linger_watch(struct conn *c)
+{
+    struct error ignored = { 0 }; /* without a watch the connection is closed at once: the answer may be lost, nothing else */
+
+    c->watch = (struct loop_fd){ .fd = c->fd, .ready = linger_ready };
+    c->since_us = clock_steady_us();
+    c->phase = CONN_LINGER;
+    if (loop_watch(c->loop->loop, &c->watch, EPOLLIN, &ignored) < 0)
+        conn_free(c);
+}
+
+void linger_open(struct conn *c)
+{
+    int          fd = dup(c->fd);
+    struct conn *rest = fd < 0 ? NULL : conn_new(c->loop, fd);
+
+    if (!rest) {
+        closep(&fd);
+        return;
+    }
+    memcpy(rest->ip, c->ip, sizeof rest->ip);
+    linger_watch(rest);
+}
+
+/* --- the gate --- */
+
+static struct request_private *log_only(struct conn *c, const struct error *err, const struct uuid *id)
+{
+    struct request_private *p = request_open(c->loop, c, NULL, "");
+
+    if (!p)
+        return NULL;
+    p->req.err = *err;
+    p->req.err.fields = NULL;
+    p->answer.status = error_info[err->code].http;
+    memcpy(p->req.id, id->text, sizeof p->req.id);
+    return p;
+}
+
+/* Says why, lets the client read it, and forgets the connection. */
+static void gate_refuse(struct conn *c, const struct error *err)
+{
+    struct uuid             id = uuid_v7();
+    struct request_private *p = log_only(c, err, &id);
+
+    raw_answer(c, err, id.text);
+    if (p) {
+        access_log(p, p->answer.status, clock_steady_us() - c->since_us);
+        c->request = NULL;
+        request_release(p);
+    }
+    struct error ignored = { 0 }; /* linger_watch watches anew */
+    if (loop_watch(c->loop->loop, &c->watch, 0, &ignored) < 0)
+        log_bug("a connection could not be unwatched");
+    shutdown(c->fd, SHUT_WR);
+    linger_watch(c);
+}
+
+static void hand_over(struct conn *c, size_t head)
+{
+    struct http_loop  *l = c->loop;
+    struct MHD_Daemon *d = head > MAX_HEADERS_SMALL ? l->large : l->small;
+    struct error       ignored = { 0 }; /* the descriptor has another owner now */
+
+    if (loop_watch(l->loop, &c->watch, 0, &ignored) < 0)
+        log_bug("a connection could not be unwatched");
+    conn_phase(c, CONN_IDLE);
+    l->handing = c;
+    enum MHD_Result ok = MHD_add_connection(d, c->fd, (struct sockaddr *)&c->addr, c->addr_len);
+    l->resumed = true;
+    if (ok != MHD_YES && l->handing) { /* refused before anybody was told; the socket is closed */
+        l->handing = NULL;
+        conn_free(c);
+    }
+}
+
+static void gate_ready(struct loop_fd *w, uint32_t events)
+{
+    struct conn *c = container_of(w, struct conn, watch);
+    static _Thread_local char head[MAX_REQUEST_LINE + MAX_HEADERS + 1024];
+    struct error err = { 0 };
+    size_t       size;
+    ssize_t      n = recv(c->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0 || (events & (EPOLLERR | EPOLLHUP)) != 0) {
+        conn_free(c);
+        return;
+    }
+    int r = head_check((struct str){ head, (size_t)n }, &request_head_limits, &size, &err);
+    if (r < 0)
+        gate_refuse(c, &err);
+    else if (r == 1)
+        hand_over(c, size);
+    else if (events & EPOLLRDHUP)
+        conn_free(c);
+}
+
+void gate_open(struct conn *c)
+{
+    struct error err = { 0 };
+
+    c->addr_len = sizeof c->addr;
+    if (getpeername(c->fd, (struct sockaddr *)&c->addr, &c->addr_len) < 0) {
+        conn_free(c);
+        return;
+    }
+    set_ip(c);
+    c->watch.ready = gate_ready;
+    /* Edge triggered: what has been looked at stays in the socket. */
+    if (loop_watch(c->loop->loop, &c->watch, EPOLLIN | EPOLLRDHUP | EPOLLET, &err) < 0)
+        conn_free(c);
+}
+
+/* --- too slow --- */
+
+static uint64_t bytes_acked(int fd)
+{
+    struct tcp_info info;
+    socklen_t       n = sizeof info;
+
+    memset(&info, 0, sizeof info);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 ? info.tcpi_bytes_acked : 0;
+}
+
+static void cut(struct conn *c, bool say)
+{
+    struct error err = { 0 };
+
+    if (say) {
+        error_set(&err, ERR_TIMEOUT, "the request took too long to arrive");
+        raw_answer(c, &err, c->request ? c->request->req.id : "");
+        if (c->request && c->request->req.err.code == ERR_NONE)
+            c->request->req.err = err;
+        linger_open(c);
+    }
+    c->phase = CONN_CLOSED;
+    shutdown(c->fd, say ? SHUT_RD : SHUT_RDWR);
+}
+
+void conn_cut(struct conn *c)
+{
+    cut(c, /* say */ false);
+}
+
+/* What came or went since the phase began, against the slowest that is waited for. */
+static bool below_rate(const struct conn *c, uint64_t bytes, int64_t now_us)
+{
+    int64_t beyond_us = now_us - c->since_us - (int64_t)limits_of(c)->header_timeout_s * 1000000;
+
+    return beyond_us > 0 && bytes < (uint64_t)beyond_us / 1000000 * limits_of(c)->min_body_rate;
+}
+
+static void sweep_send(struct conn *c, int64_t now_us)
+{
+    uint64_t acked;
+
+    if (now_us - c->since_us < 1000000)
+        return;
+    acked = bytes_acked(c->fd);
+    if (c->acked == 0)
+        c->acked = acked;
+    else if (below_rate(c, acked - c->acked, now_us))
+        cut(c, /* say */ false);
+}
+
+static void sweep_gate(struct conn *c)
+{
+    struct error err = { 0 };
+    char         byte;
+
+    if (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 1) { /* never said a word */
+        conn_free(c);
+        return;
+    }
+    error_set(&err, ERR_TIMEOUT, "the request took too long to arrive");
+    gate_refuse(c, &err);
+}
+
+void conn_sweep(struct conn *c, int64_t now_us)
+{
+    int64_t age_us = now_us - c->since_us, header_us = (int64_t)limits_of(c)->header_timeout_s * 1000000;
+
+    switch (c->phase) {
+    case CONN_GATE:
+        if (age_us > header_us)
+            sweep_gate(c);
+        break;
+    case CONN_IDLE:
+        if (age_us > (int64_t)limits_of(c)->idle_timeout_s * 1000000)
+            cut(c, /* say */ false);
+        break;
+    case CONN_HEAD:
+        if (age_us > header_us)
+            cut(c, /* say */ true);
+        break;
+    case CONN_BODY:
+        if (c->request && c->request->suspended)
+            c->since_us += SWEEP_US; /* it is us who are slow */
+        else if (c->request && below_rate(c, c->request->seen, now_us))
+            cut(c, /* say */ true);
+        break;
+    case CONN_SEND:
+        sweep_send(c, now_us);
+        break;
+    case CONN_LINGER:
+        if (age_us > LINGER_MS * INT64_C(1000))
+            conn_free(c);
+        break;
+    case CONN_RUN:
+    case CONN_STREAM:
+    case CONN_CLOSED:
+        break;
+    }
+}

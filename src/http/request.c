@@ -1,0 +1,573 @@
+/* request.c - the life of a request, from its head to its log line. Everything here runs on the loop's thread but run_handler and run_authenticate. */
+#include "http/private.h"
+#include "http/trace.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "domain/permission.h"
+
+const struct head_limits request_head_limits = { MAX_REQUEST_LINE, MAX_HEADER, MAX_HEADERS, MAX_HEADER_COUNT };
+
+/* Everything under these belongs to the API: what is not a route there is a problem, never the web application. */
+static const char *const api_prefixes[] = { "/api", "/health", "/metrics", "/docs", "/s", "/mcp", "/.well-known" };
+
+static void admit_after_auth(struct request_private *p);
+
+/* --- ids --- */
+
+static void make_ids(struct request_private *p)
+{
+    struct request *req = &p->req;
+    unsigned char   random[34];
+    uint64_t        ms = (uint64_t)(clock_wall_us() / 1000);
+
+    loop_random(p->loop, random, sizeof random);
+    memcpy(req->id, uuid_v7_from(ms, random).text, sizeof req->id);
+    hex_encode(req->span_id, random + 10, 8);
+    const char *parent = request_header(req, "traceparent");
+    if (!parent || !trace_parent(str_of(parent), req->trace_id))
+        hex_encode(req->trace_id, random + 18, 16);
+}
+
+/* --- opening and closing --- */
+
+static struct request_private *take_spare(struct http_loop *l)
+{
+    struct request_private *p = l->spare;
+
+    if (!p)
+        return calloc(1, sizeof *p);
+    l->spare = p->next;
+    l->spare_count--;
+    memset(p, 0, sizeof *p);
+    return p;
+}
+
+void *request_open(struct http_loop *l, struct conn *c, struct MHD_Connection *mhd, const char *target)
+{
+    struct request_private *p = take_spare(l);
+
+    if (!p)
+        return NULL;
+    p->req.magic = REQUEST_MAGIC;
+    p->req.arena = ARENA(l->server->limits.request_memory);
+    p->req.method = "";
+    p->req.path = "";
+    p->req.ip = c->ip;
+    p->req.started_us = clock_steady_us();
+    p->req.server = l->server;
+    p->req.app = l->server->app.arg;
+    p->req.loop = l->loop;
+    p->req.loop_state = l->state;
+    p->req.priv = p;
+    p->loop = l;
+    p->conn = c;
+    p->mhd = mhd;
+    p->answer.fd = -1;
+    p->target = arena_text(&p->req.arena, target, strlen(target));
+    c->request = p;
+    conn_phase(c, CONN_HEAD);
+    l->in_flight++;
+    return p;
+}
+
+void request_release(struct request_private *p)
+{
+    struct http_loop *l = p->loop;
+
+    answer_drop(&p->answer);
+    arena_free(&p->req.arena);
+    p->req.magic = 0;
+    l->in_flight--;
+    if (l->spare_count >= SPARE_REQUESTS) {
+        free(p);
+        return;
+    }
+    p->next = l->spare;
+    l->spare = p;
+    l->spare_count++;
+}
+
+void request_over(struct request_private *p, enum MHD_RequestTerminationCode why)
+{
+    struct http_app *app = &p->loop->server->app;
+    int64_t          took_us = clock_steady_us() - p->req.started_us;
+    unsigned         status = p->answer.kind != ANSWER_NONE ? p->answer.status : 0;
+
+    p->over = true;
+    p->gone = why != MHD_REQUEST_TERMINATED_COMPLETED_OK;
+    if (p->conn)
+        p->conn->request = NULL;
+    access_log(p, status, took_us);
+    if (app->finished && p->begun)
+        app->finished(&p->req, status, p->seen, p->bytes_out, took_us);
+    body_abort(p); /* releases, now or when the sink is gone */
+}
+
+/* --- waiting and going on --- */
+
+void request_suspend(struct request_private *p)
+{
+    if (p->suspended)
+        return;
+    p->suspended = true;
+    MHD_suspend_connection(p->mhd);
+}
+
+void request_resume(struct request_private *p)
+{
+    if (!p->suspended)
+        return;
+    p->suspended = false;
+    p->loop->resumed = true;
+    MHD_resume_connection(p->mhd);
+}
+
+static void work_done(struct loop_call *c)
+{
+    struct request_private *p = container_of(c, struct request_private, back);
+
+    p->after(p);
+}
+
+bool request_work(struct request_private *p, void (*fn)(struct work *, void *), void (*after)(struct request_private *))
+{
+    p->work = (struct work){ .run = fn };
+    p->back = (struct loop_call){ .run = work_done };
+    p->after = after;
+    return work_submit(p->loop->server->pool, &p->work);
+}
+
+static void busy(struct request_private *p)
+{
+    error_set(&p->req.err, ERR_UNAVAILABLE, "the work lane is full");
+    request_fail(p);
+}
+
+/* --- running --- */
+
+static void enter_context(const struct request *req)
+{
+    log_context = (struct log_context){ .request_id = req->id, .trace_id = req->trace_id, .span_id = req->span_id,
+                                        .tenant = req->who.kind ? req->who.tenant_id : NULL };
+}
+
+static void run_handler(struct work *w, void *thread)
+{
+    struct request_private *p = container_of(w, struct request_private, work);
+
+    p->req.thread = thread;
+    enter_context(&p->req);
+    p->result = body_finish(p) < 0 ? -1 : p->req.route->handle(&p->req);
+    log_context = (struct log_context){ 0 };
+    loop_call(p->loop->loop, &p->back);
+}
+
+/* The answer or the error is there. */
+static void settle(struct request_private *p, int result)
+{
+    if (result < 0 || (p->req.err.code != ERR_NONE && p->answer.kind == ANSWER_NONE))
+        request_fail(p);
+    p->state = REQ_ANSWER;
+}
+
+static void handler_done(struct request_private *p)
+{
+    p->req.thread = NULL;
+    settle(p, p->result);
+    request_resume(p);
+}
+
+void request_done(struct request *req)
+{
+    struct request_private *p = private_of(req);
+
+    settle(p, req->err.code != ERR_NONE && p->answer.kind == ANSWER_NONE ? -1 : 0);
+    p->done = true;
+    request_resume(p);
+}
+
+void request_give_up(struct request_private *p)
+{
+    if (p->state != REQ_ANSWER) {
+        error_set(&p->req.err, ERR_UNAVAILABLE, "the server stopped");
+        request_fail(p);
+    }
+    request_resume(p);
+}
+
+static void run_read(struct request_private *p)
+{
+    const struct route *route = p->req.route;
+
+    if (route->handle) {
+        settle(p, route->handle(&p->req));
+        return;
+    }
+    if (p->loop->server->app.read(&p->req) < 0)
+        request_fail(p);
+    else if (!p->done)
+        request_suspend(p);
+}
+
+static void run(struct request_private *p)
+{
+    p->state = REQ_RUN;
+    conn_phase(p->conn, CONN_RUN);
+    if (p->req.route->lane == LANE_READ) {
+        run_read(p);
+        return;
+    }
+    if (!request_work(p, run_handler, handler_done))
+        busy(p);
+    else
+        request_suspend(p);
+}
+
+/* --- admission --- */
+
+struct reading {
+    struct head   head;
+    struct error *err;
+};
+
+static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct reading *reading = arg;
+    struct str      v = str_of(value ? value : "");
+
+    (void)kind;
+    while (v.n > 0 && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
+        v.n--;
+    return head_field(&reading->head, str_of(name), v, reading->err) < 0 ? MHD_NO : MHD_YES;
+}
+
+/* libmicrohttpd before 1.0 takes bare LF, NUL and folded lines without a word; the head still stands where it was read. */
+static int check_raw(struct request_private *p, const char *method)
+{
+#if MHD_VERSION < 0x01000000
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(p->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const char                     *end = p->version + 8; /* HTTP/1.x */
+    size_t                          line = (size_t)(end - method);
+
+    if (end < method || !info || line > info->header_size || !head_was_strict(end, info->header_size - line))
+        return error_say(&p->req.err, ERR_VALIDATION, NULL, "the request is malformed: a line does not end in CR LF, or is folded");
+#else
+    (void)p;
+    (void)method;
+#endif
+    return 0;
+}
+
+static int check_head(struct request_private *p, const char *method, const char *version)
+{
+    struct reading reading = { { .limits = &request_head_limits }, &p->req.err };
+    size_t         line = strlen(method) + strlen(p->target) + strlen(version) + 2;
+
+    reading.head.http10 = strcmp(version, "HTTP/1.0") == 0;
+    if (!reading.head.http10 && strcmp(version, "HTTP/1.1") != 0)
+        return error_say(&p->req.err, ERR_VALIDATION, NULL, "the request is malformed: HTTP version");
+    if (line > MAX_REQUEST_LINE)
+        return error_say(&p->req.err, ERR_URI_TOO_LONG, NULL, "the request line is over %d bytes", MAX_REQUEST_LINE);
+    if (check_raw(p, method) < 0)
+        return -1;
+    MHD_get_connection_values(p->mhd, MHD_HEADER_KIND, take_header, &reading);
+    if (p->req.err.code != ERR_NONE || head_done(&reading.head, &p->req.err) < 0)
+        return -1;
+    p->declared = reading.head.chunked ? UINT64_MAX : reading.head.length;
+    return 0;
+}
+
+/* The path of what was asked for: http://this-host/path counts as /path. */
+static int take_target(struct request_private *p)
+{
+    struct str  rest = str_of(p->target), path;
+    const char *host = request_header(&p->req, "Host");
+
+    for (size_t i = 0; i < rest.n; i++)
+        if (rest.p[i] <= 0x20 || rest.p[i] >= 0x7f)
+            return error_say(&p->req.err, ERR_VALIDATION, "path", "the address holds characters that have to be escaped");
+    if (host && str_starts(rest, S("http://")) && str_starts((struct str){ rest.p + 7, rest.n - 7 }, str_of(host)))
+        rest = (struct str){ rest.p + 7 + strlen(host), rest.n - 7 - strlen(host) };
+    p->query = rest;
+    path = str_cut(&p->query, '?');
+    if (strcmp(p->target, "*") == 0 && strcmp(p->req.method, "OPTIONS") == 0)
+        path = S("/");
+    if (path.n == 0 || path.p[0] != '/' || memchr(rest.p, '#', rest.n))
+        return error_say(&p->req.err, ERR_VALIDATION, "path", "the address must be a path of this server");
+    p->req.path = str_dup(&p->req.arena, path);
+    return 0;
+}
+
+static bool is_api(const char *path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(api_prefixes); i++) {
+        size_t n = strlen(api_prefixes[i]);
+
+        if (strncmp(path, api_prefixes[i], n) == 0 && (path[n] == '/' || path[n] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* gzip;q=0 and the like say no. */
+static bool accepts_gzip(struct request *req)
+{
+    const char *header = request_header(req, "Accept-Encoding");
+    struct str  list = str_of(header ? header : "");
+
+    while (list.p) {
+        struct str q = str_trim(str_cut(&list, ',')), coding = str_trim(str_cut(&q, ';'));
+
+        if (!str_eq(coding, S("gzip")) && !str_eq(coding, S("*")))
+            continue;
+        q = str_trim(q);
+        return !q.p || str_eq(q, S("q=1")) || (str_starts(q, S("q=0.")) && q.n > 4 && strspn(q.p + 4, "0") < q.n - 4) || str_starts(q, S("q=1."));
+    }
+    return false;
+}
+
+static bool looks_like_file(const char *path)
+{
+    const char *name = strrchr(path, '/');
+
+    return name && strchr(name, '.');
+}
+
+/* A path that is no route: a file of the web application, or the application itself. 0 answered, -1 err. */
+static int serve_asset(struct request_private *p, const struct str *segments, int count)
+{
+    struct request  *req = &p->req;
+    struct http_app *app = &p->loop->server->app;
+    const char      *type = NULL, *encoding = accepts_gzip(req) ? "gzip" : NULL, *etag = NULL;
+    const char      *wanted = encoding;
+    struct sb        path = SB(&req->arena);
+
+    for (int i = 0; i < count && i < ROUTE_MAX_SEGMENTS; i++) {
+        if (str_eq(segments[i], S(".")) || str_eq(segments[i], S("..")) || memchr(segments[i].p, '/', segments[i].n))
+            return error_set(&req->err, ERR_NOT_FOUND, "no such page");
+        sb_putc(&path, '/');
+        sb_put(&path, segments[i]);
+    }
+    if (path.n == 0)
+        sb_putc(&path, '/');
+    struct str body = app->asset && !req->arena.failed ? app->asset(path.p, &type, &encoding, &etag) : (struct str){ NULL, 0 };
+    if (!body.p && app->asset && !req->arena.failed && !looks_like_file(path.p)) {
+        encoding = wanted;
+        body = app->asset("/index.html", &type, &encoding, &etag);
+        req->path = "/index.html";
+    }
+    if (!body.p)
+        return error_set(&req->err, ERR_NOT_FOUND, "no such page");
+    answer_asset(p, body, type, encoding, etag);
+    return 0;
+}
+
+static int wrong_method(struct request_private *p, unsigned allowed)
+{
+    response_header(&p->req, "Allow", route_allow(&p->req.arena, allowed));
+    if (strcmp(p->req.method, "OPTIONS") != 0)
+        return error_set(&p->req.err, ERR_METHOD, "%s is not taken here", p->req.method);
+    response_empty(&p->req, 204);
+    return 0;
+}
+
+/* 0: route found, or answered; -1 err. */
+static int find_route(struct request_private *p)
+{
+    struct request    *req = &p->req;
+    struct str         segments[ROUTE_MAX_SEGMENTS];
+    struct route_match match;
+    int                count = path_split(&req->arena, str_of(req->path), segments, &req->err);
+
+    if (count < 0)
+        return -1;
+    route_find(p->loop->server->routes, &req->arena, req->method, segments, (size_t)count, &match);
+    if (match.route) {
+        req->route = match.route;
+        memcpy(req->args, match.args, sizeof req->args);
+        p->is_head = match.is_head;
+        if (match.is_head)
+            req->method = "GET";
+        return 0;
+    }
+    if (match.allowed)
+        return wrong_method(p, match.allowed);
+    bool is_get = strcmp(req->method, "GET") == 0, is_head = strcmp(req->method, "HEAD") == 0;
+    if (is_api(req->path))
+        return error_set(&req->err, ERR_NOT_FOUND, "no such route");
+    if (!is_get && !is_head)
+        return wrong_method(p, 1);
+    p->is_head = is_head;
+    req->method = "GET";
+    return serve_asset(p, segments, count);
+}
+
+static int check_permission(struct request_private *p)
+{
+    const struct route *route = p->req.route;
+
+    if (route->needs & PERM_PUBLIC)
+        return 0;
+    if (p->req.who.kind == 0)
+        return error_set(&p->req.err, ERR_UNAUTHORIZED, "nobody is signed in");
+    uint64_t needs = route->needs & ~PERM_SIGNED_IN;
+    if ((needs & ~p->req.who.granted) != 0)
+        return error_set(&p->req.err, ERR_FORBIDDEN, "the permission is missing");
+    return 0;
+}
+
+/* An error while the body is still to come: read and drop a little of it, or answer at once and close. */
+static void refuse_body(struct request_private *p)
+{
+    request_fail(p);
+    if (p->declared == 0 || p->continued)
+        return;
+    if (p->declared <= DRAIN_BYTES && !request_header(&p->req, "Expect"))
+        p->state = REQ_DISCARD;
+    else
+        p->close_after = true;
+}
+
+static void admit_checked(struct request_private *p)
+{
+    struct request     *req = &p->req;
+    const struct route *route = req->route;
+
+    if (check_permission(p) < 0 || params_read(&req->arena, route->params, p->query, &req->params, &req->err) < 0 || body_admit(p) < 0) {
+        refuse_body(p);
+        return;
+    }
+    if (route->body == BODY_NONE || p->declared == 0) {
+        p->state = REQ_RUN;
+        return;
+    }
+    p->state = REQ_BODY;
+    conn_phase(p->conn, CONN_BODY);
+}
+
+static void admit_after_auth(struct request_private *p)
+{
+    struct http_app *app = &p->loop->server->app;
+
+    if (p->result < 0 || (app->limit && app->limit(&p->req) < 0))
+        refuse_body(p);
+    else
+        admit_checked(p);
+}
+
+static void run_authenticate(struct work *w, void *thread)
+{
+    struct request_private *p = container_of(w, struct request_private, work);
+
+    p->req.thread = thread;
+    enter_context(&p->req);
+    p->result = p->loop->server->app.authenticate_slow(&p->req);
+    log_context = (struct log_context){ 0 };
+    loop_call(p->loop->loop, &p->back);
+}
+
+static void authenticate_done(struct request_private *p)
+{
+    p->req.thread = NULL;
+    admit_after_auth(p);
+    request_resume(p);
+}
+
+static void authenticate(struct request_private *p)
+{
+    struct http_app *app = &p->loop->server->app;
+    int              r = p->req.route->needs & PERM_PUBLIC || !app->authenticate ? 1 : app->authenticate(&p->req);
+
+    p->result = r < 0 ? -1 : 0;
+    if (r != 0) {
+        admit_after_auth(p);
+        return;
+    }
+    conn_phase(p->conn, CONN_RUN);
+    if (request_work(p, run_authenticate, authenticate_done)) {
+        request_suspend(p);
+        return;
+    }
+    error_set(&p->req.err, ERR_UNAVAILABLE, "the work lane is full");
+    refuse_body(p);
+}
+
+static const char *known_method(struct request_private *p, const char *method)
+{
+    static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
+
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+        if (strcmp(method, methods[i]) == 0)
+            return methods[i];
+    return arena_text(&p->req.arena, method, strnlen(method, 20));
+}
+
+static void admit(struct request_private *p, const char *method, const char *version)
+{
+    p->begun = true;
+    p->version = version;
+    p->req.method = known_method(p, method);
+    make_ids(p);
+    if (check_head(p, method, version) < 0) {
+        request_fail(p); /* where one message ends is not certain any more */
+        p->close_after = true;
+        return;
+    }
+    if (take_target(p) < 0 || find_route(p) < 0) {
+        refuse_body(p);
+        return;
+    }
+    if (p->req.route)
+        authenticate(p);
+    else
+        p->state = p->declared > 0 ? REQ_DISCARD : REQ_ANSWER;
+}
+
+/* --- libmicrohttpd's calls --- */
+
+/* The rest of the body is not waited for: the client gets time to see the answer all the same. */
+static enum MHD_Result answer_early(struct request_private *p)
+{
+    if (p->declared > 0)
+        linger_open(p->conn);
+    return answer_queue(p);
+}
+
+/* The head is in; nothing of the body has been asked for yet. */
+static enum MHD_Result step_head(struct request_private *p)
+{
+    if (p->state == REQ_RUN && !p->suspended && p->answer.kind == ANSWER_NONE)
+        run(p);
+    if (p->suspended)
+        return MHD_YES;
+    if (p->close_after)
+        return answer_early(p);
+    p->continued = true;
+    return MHD_YES;
+}
+
+/* The request is in whole. */
+static enum MHD_Result step_end(struct request_private *p)
+{
+    if (p->state == REQ_BODY) {
+        int r = body_end(p);
+
+        if (r < 0)
+            request_fail(p);
+        else if (r == 0)
+            run(p);
+    }
+    if (p->suspended)
+        return MHD_YES;
+    return answer_queue(p);
+}
+
+enum MHD_Result request_step(struct request_private *p, const char *method, const char *version, const char *data, size_t *size)
+{
+    if (!p->begun)
+        admit(p, method, version);
+    else if (*size > 0)
+        return body_take(p, data, size);
+    return p->continued ? step_end(p) : step_head(p);
+}
