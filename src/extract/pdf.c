@@ -1,5 +1,5 @@
 /* pdf.c - PDF by Poppler (GPL, and therefore only in this program). Lines become paragraphs by their distance, headings by their size.
-   Poppler repairs what it can and says so on stderr only: its messages are counted here, so that a damaged file is called damaged. */
+   Poppler repairs what it can and only logs it: its complaints are counted here, so that a damaged file is called damaged. */
 #include "extract/extract.h"
 #include "extract/frame.h"
 #include "extract/preload.h"
@@ -8,7 +8,6 @@
 
 #include <poppler.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum {
     HEADER_WITHIN_BYTES = 1024, /* where readers look for %PDF- */
@@ -18,17 +17,11 @@ enum {
     HEADING_MAX_CHARACTERS = 200,
 };
 
-/* One process reads one file on one thread: Poppler's messages have no other way to be handed over. */
-static unsigned syntax_errors;
-
-static ssize_t take_message(void *cookie UNUSED, const char *p, size_t n)
+/* Poppler hands its complaints to GLib's log. Warnings are about style; errors are about content that is lost. */
+static void count_complaint(const char *domain UNUSED, GLogLevelFlags level UNUSED, const char *message, void *count)
 {
-    struct str s = { p, n };
-
-    syntax_errors += str_has(s, S("Syntax Error")) || str_has(s, S("Internal Error"));
-    ssize_t ignored = write(STDERR_FILENO, p, n); /* the parent keeps the first lines, to tell lack of memory from a crash */
-    (void)ignored;
-    return (ssize_t)n;
+    if (str_starts(str_of(message), S("Syntax error")) || str_starts(str_of(message), S("Internal error")))
+        ++*(unsigned *)count;
 }
 
 bool pdf_signature(struct str bytes)
@@ -42,19 +35,11 @@ bool pdf_signature(struct str bytes)
 
 void pdf_preload(void)
 {
-    static const char       least[] = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
-                                      "trailer<</Root 1 0 R>>\n%%EOF\n";
-    cookie_io_functions_t   take = { .write = take_message };
-    FILE                   *messages = fopencookie(NULL, "w", take);
-    _cleanup_(freep) GError *ignored = NULL;
+    static const char least[] = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
+                                "trailer<</Root 1 0 R>>\n%%EOF\n";
 
-    if (messages) {
-        setvbuf(messages, NULL, _IOLBF, 1024);
-        stderr = messages;
-    }
     /* Never closed: as long as one document is open, Poppler's settings stay loaded. */
-    poppler_document_new_from_bytes(g_bytes_new_static(least, sizeof least - 1), NULL, &ignored);
-    syntax_errors = 0;
+    poppler_document_new_from_bytes(g_bytes_new_static(least, sizeof least - 1), NULL, NULL);
 }
 
 /* ---- before Poppler: rules over the bytes ---- */
@@ -400,15 +385,15 @@ static int read_pages(struct reading *r, PopplerDocument *doc)
 }
 
 /* No text and complaints: damaged. Text and complaints: said. No text and none: a scan. */
-static int judge(struct reading *r)
+static int judge(struct reading *r, unsigned complaints)
 {
     bool text = r->out->blocks > 0;
 
-    if (!text && syntax_errors > 0)
+    if (!text && complaints > 0)
         return reading_fail(r, CAUSE_DAMAGED);
     if (!text)
         r->note = "no text layer: this looks like a scan";
-    else if (syntax_errors > 0)
+    else if (complaints > 0)
         r->note = "parts of the file could not be read; the text may be incomplete";
     return 0;
 }
@@ -419,6 +404,8 @@ int read_pdf(struct reading *r)
         return reading_fail(r, CAUSE_DAMAGED);
     if (has_long_filter_chain(r->bytes))
         return reading_fail(r, CAUSE_BOMB);
+    unsigned complaints = 0;
+    g_log_set_handler("Poppler", G_LOG_LEVEL_MASK, count_complaint, &complaints);
     PopplerDocument *doc = open_document(r);
     if (!doc)
         return -1;
@@ -426,5 +413,5 @@ int read_pdf(struct reading *r)
     put_warnings(r, doc);
     if (read_pages(r, doc) < 0)
         return -1;
-    return judge(r);
+    return judge(r, complaints);
 }

@@ -49,11 +49,17 @@ static bool drop_root(void)
     return setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0;
 }
 
-static int limit(int resource, uint64_t value, const char *what, struct error *err)
+/* hard: the kernel's answer to going over the CPU limit is SIGXCPU at the soft one, which the parent can tell from any other kill. */
+static int limit_both(int resource, uint64_t soft, uint64_t hard, const char *what, struct error *err)
 {
-    struct rlimit r = { .rlim_cur = value, .rlim_max = value };
+    struct rlimit r = { .rlim_cur = soft, .rlim_max = hard };
 
     return setrlimit((__rlimit_resource_t)resource, &r) == 0 ? 0 : failed(err, what);
+}
+
+static int limit(int resource, uint64_t value, const char *what, struct error *err)
+{
+    return limit_both(resource, value, value, what, err);
 }
 
 static int limit_resources(const struct sandbox_limits *limits, struct error *err)
@@ -61,7 +67,7 @@ static int limit_resources(const struct sandbox_limits *limits, struct error *er
     /* ASan's shadow is terabytes of address space; the limit is tested in the plain build. */
     if (!UNDER_ASAN && limit(RLIMIT_AS, limits->memory_bytes, "RLIMIT_AS", err) < 0)
         return -1;
-    if (limit(RLIMIT_CPU, limits->cpu_seconds, "RLIMIT_CPU", err) < 0 || limit(RLIMIT_FSIZE, 0, "RLIMIT_FSIZE", err) < 0
+    if (limit_both(RLIMIT_CPU, limits->cpu_seconds, limits->cpu_seconds + 1, "RLIMIT_CPU", err) < 0 || limit(RLIMIT_FSIZE, 0, "RLIMIT_FSIZE", err) < 0
         || limit(RLIMIT_NOFILE, 3, "RLIMIT_NOFILE", err) < 0 || limit(RLIMIT_NPROC, 0, "RLIMIT_NPROC", err) < 0)
         return -1;
     return limit(RLIMIT_CORE, 0, "RLIMIT_CORE", err);

@@ -1,0 +1,542 @@
+"""Bad files, by the rows of the bad-input catalogue (security specification 6.E, 6.G, 6.H, 6.I, 6.K, 6.Q).
+
+What holds for all: the cause is named, nothing crashes, nothing hangs, and a damaged file is never a success with little or no text.
+"""
+import json
+import struct
+import time
+import zlib
+
+import pytest
+
+import make_files as make
+from extracting import extract
+
+MB = 1 << 20
+
+
+def fails(data, name, cause, seconds=10):
+    start = time.monotonic()
+    r = extract(data, name)
+    assert r.cause == cause, (r.cause, r.meta, r.text[:200], r.stderr[:300])
+    assert time.monotonic() - start < seconds
+
+
+# ---- G: archives ----
+
+def zeros_zip(total):
+    """A Word container whose text is so many zero bytes, packed 1,000 to 1."""
+    parts = make.docx_parts()
+    parts["word/document.xml"] = b"<?xml version='1.0'?><a>" + b" " * total + b"</a>"
+    return make.zip_of(parts)
+
+
+def test_BI_G01_flat_bomb():
+    fails(zeros_zip(200 * MB), "bomb.docx", "bomb")
+
+
+def test_BI_G01_declared_size_that_lies_is_not_believed():
+    data = bytearray(zeros_zip(20 * MB))
+    size = struct.pack("<I", 24 + 20 * MB + 4)
+    assert data.count(size) == 2  # local header and central directory
+    fails(bytes(data).replace(size, struct.pack("<I", 1000)), "bomb.docx", "damaged")
+
+
+@pytest.mark.parametrize("over,cause", [(-1, None), (0, None), (1, "bomb")])
+def test_BI_G01_at_the_limit_of_the_ratio(over, cause):
+    """4 MB are free; above, at most a hundred times the file. A stored entry of noise sets the file's size exactly."""
+    plain = 8 * MB
+    noise = zlib.compress(bytes(i * 7919 % 251 for i in range(1000)))
+    body = make.paragraph("x") + " " * plain
+    parts = make.docx_parts(body)
+    packed, total = len(make.zip_of(parts)), sum(len(p.encode() if isinstance(p, str) else p) for p in parts.values())
+    need = -(-total // 100) - packed  # bytes of stored filling that make it exactly 100 to 1, more or less the filling itself
+    assert need > 0
+    for filling in range(need, need + 3000):
+        data = make_with_filling(parts, filling, noise)
+        if (total + filling) // 100 == len(data) + over:
+            break
+    else:
+        pytest.fail("no filling gives that ratio")
+    assert extract(data, "ratio.docx").cause == cause
+
+
+def make_with_filling(parts, size, noise):
+    import io
+    import zipfile
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        for name, content in parts.items():
+            z.writestr(zipfile.ZipInfo(name, make.DATE), content, zipfile.ZIP_DEFLATED)
+        z.writestr(zipfile.ZipInfo("filling", make.DATE), (noise * (size // len(noise) + 1))[:size], zipfile.ZIP_STORED)
+    return out.getvalue()
+
+
+def test_BI_G02_overlapping_entries():
+    """Many directory records that point at one entry, with its name: each is sound alone."""
+    data = make.docx()
+    end = data.rindex(b"PK\5\6")
+    count, size, at = struct.unpack("<HII", data[end + 10:end + 20])
+    record_end = data.index(b"PK\1\2", at + 4)
+    record = data[at:record_end]
+    directory = data[at:end] + record * 50
+    tail = b"PK\5\6\0\0\0\0" + struct.pack("<HHII", count + 50, count + 50, len(directory), at) + b"\0\0"
+    fails(data[:at] + directory + tail, "overlap.docx", "bomb")
+
+
+@pytest.mark.parametrize("entries,cause", [(9_999, None), (10_000, None), (10_001, "bomb")])
+def test_BI_G04_number_of_entries(entries, cause):
+    parts = make.docx_parts()
+    parts.update({f"x{i}": "" for i in range(entries - len(parts))})
+    assert extract(make.zip_of(parts), "many.docx").cause == cause
+
+
+@pytest.mark.parametrize("count", [3, 4, 6, 7])
+def test_BI_G04_count_that_does_not_match(count):
+    data = bytearray(make.docx())
+    end = data.rindex(b"PK\5\6")
+    data[end + 8:end + 12] = struct.pack("<HH", count, count)
+    fails(bytes(data), "count.docx", "damaged")
+
+
+def test_BI_G05_names_that_climb_are_only_names():
+    parts = make.docx_parts()
+    parts.update({"../../etc/passwd": "x", "/abs": "x", "C:\\x": "x"})
+    r = extract(make.zip_of(parts), "climb.docx")
+    assert r.cause is None and "first paragraph" in r.text
+
+
+def test_BI_G06_local_name_differs_from_the_directory():
+    data = make.docx()
+    fails(data.replace(b"word/styles.xml", b"word/otherss.xm", 1), "names.docx", "damaged")
+
+
+def test_BI_G06_bytes_put_before_or_behind():
+    fails(b"PK\3\4 junk" + make.docx(), "before.docx", "damaged")
+    fails(make.docx() + b"junk", "behind.docx", "damaged")
+
+
+def test_BI_G06_two_end_records():
+    data = make.docx()
+    end = data[data.rindex(b"PK\5\6"):]
+    fails(data + end, "two.docx", "damaged")
+
+
+def test_BI_G07_encrypted_entry():
+    data = bytearray(make.docx())
+    at = -1
+    while (at := data.find(b"PK\1\2", at + 1)) >= 0:
+        data[at + 8] |= 1
+    fails(bytes(data), "locked.docx", "encrypted")
+
+
+def test_BI_G07_unknown_method():
+    data = bytearray(make.docx())
+    at = -1
+    while (at := data.find(b"PK\1\2", at + 1)) >= 0:
+        data[at + 10] = 14  # LZMA
+    fails(bytes(data), "method.docx", "unsupported")
+
+
+def test_BI_G07_wrong_checksum():
+    data = bytearray(make.docx())
+    at = data.rindex(b"PK\1\2", 0, data.rindex(b"word/document.xml"))
+    data[at + 16] ^= 1
+    fails(bytes(data), "crc.docx", "damaged")
+
+
+def test_BI_G10_names_twice_make_one_document():
+    parts = make.docx_parts()
+    data = make.zip_of(parts)
+    r = extract(data, "a.docx")
+    assert r.cause is None  # the first of two equal names rules; nothing is written by name
+
+
+# ---- H: XML and Office ----
+
+LAUGHS = ('<!DOCTYPE w [<!ENTITY a "ha">' + "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9)) + "]>")
+
+
+def test_BI_H01_billion_laughs():
+    fails(make.docx(make.paragraph("&j;"), make.XML + LAUGHS), "laughs.docx", "unsafe")
+
+
+def test_BI_H01_quadratic_blow_up():
+    entity = f'<!DOCTYPE w [<!ENTITY a "{"x" * 100_000}">]>'
+    fails(make.docx(make.paragraph("&a;" * 10_000), make.XML + entity), "quadratic.docx", "unsafe")
+
+
+def test_BI_H01_parameter_entities():
+    fails(make.docx(make.paragraph("x"), make.XML + '<!DOCTYPE w [<!ENTITY % a "<!ENTITY b \'c\'>"> %a;]>'), "parameter.docx", "unsafe")
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "http://127.0.0.1:9/x", "ftp://127.0.0.1:9/x", "jar:file:///x!/y", "php://filter/x"])
+def test_BI_H02_external_entity(target):
+    head = make.XML + f'<!DOCTYPE w [<!ENTITY e SYSTEM "{target}">]>'
+    fails(make.docx(make.paragraph("&e;"), head), "external.docx", "unsafe")
+
+
+def test_BI_H02_external_dtd():
+    fails(make.docx(make.paragraph("x"), make.XML + '<!DOCTYPE w SYSTEM "http://127.0.0.1:9/x.dtd">'), "dtd.docx", "unsafe")
+
+
+def test_BI_H02_xinclude_and_stylesheet_are_not_followed():
+    head = make.XML + '<?xml-stylesheet href="file:///etc/passwd"?>'
+    body = make.paragraph("kept") + '<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file:///etc/passwd" parse="text"/>'
+    r = extract(make.docx(body, head), "include.docx")
+    assert r.cause is None and r.text == "kept"
+
+
+@pytest.mark.parametrize("part", ["word/styles.xml", "docProps/core.xml", "[Content_Types].xml", "word/footnotes.xml", "word/_rels/document.xml.rels"])
+def test_BI_H03_entities_in_every_part(part):
+    parts = make.docx_parts()
+    parts[part] = make.XML + '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>'
+    fails(make.zip_of(parts), "part.docx", "unsafe")
+
+
+@pytest.mark.parametrize("depth,cause", [(255, None), (256, None), (257, "bomb")])
+def test_BI_H04_depth(depth, cause):
+    inner = depth - 2  # document and body
+    body = "<w:x>" * inner + "</w:x>" * inner
+    r = extract(make.docx(body), "deep.docx")
+    assert r.cause in (cause, "damaged" if cause else None)
+
+
+def test_BI_H04_hundred_thousand_levels():
+    r = extract(make.docx("<w:x>" * 100_000 + "</w:x>" * 100_000), "deep.docx")
+    assert r.cause in ("bomb", "damaged")
+
+
+@pytest.mark.parametrize("count,cause", [(255, None), (256, None), (257, "bomb"), (100_000, "bomb")])
+def test_BI_H04_attributes(count, cause):
+    body = "<w:x " + " ".join(f'a{i}="1"' for i in range(count)) + "/>" + make.paragraph("x")
+    assert extract(make.docx(body), "wide.docx").cause == cause
+
+
+def test_BI_H04_huge_text_node():
+    data = make.docx(make.paragraph("word " * (25 * MB // 5)))
+    assert extract(data, "node.docx").cause in ("too_large_text", "bomb")
+
+
+def test_BI_H04_namespace_bomb():
+    body = "<w:x " + " ".join(f'xmlns:n{i}="urn:{i}"' for i in range(5000)) + "/>"
+    assert extract(make.docx(body), "namespaces.docx").cause in ("bomb", "damaged")
+
+
+@pytest.mark.parametrize("encoding", ["UTF-7", "EBCDIC-CP-US", "cp037", "ISO-2022-CN-EXT", "x-unknown"])
+def test_BI_H05_foreign_encodings_of_xml(encoding):
+    head = f'<?xml version="1.0" encoding="{encoding}"?>'
+    assert extract(make.docx(make.paragraph("x"), head), "encoding.docx").cause in ("damaged", None)
+
+
+def test_BI_H05_utf16_is_read():
+    parts = make.docx_parts()
+    text = parts["word/document.xml"].replace('encoding="UTF-8"', 'encoding="UTF-16"')
+    parts["word/document.xml"] = text.encode("utf-16")
+    assert "first paragraph" in extract(make.zip_of(parts), "utf16.docx").text
+
+
+def test_BI_H06_outside_parts_and_macros_are_flagged_not_followed():
+    relations = (f'<Relationships xmlns="{make.RELATIONS}"><Relationship Id="r1" Type="{make.OFFICE_RELATION}/attachedTemplate" '
+                 'Target="http://127.0.0.1:9/t.dotm" TargetMode="External"/></Relationships>')
+    r = extract(make.docx(word___rels__settings_DOT_xml_DOT_rels=relations, word__vbaProject_DOT_bin="x", word__embeddings__a_DOT_bin="x"), "a.docm")
+    assert r.cause is None
+    assert {"has_external_parts", "has_macros", "has_embedded_objects"} <= set(r.meta["metadata"])
+
+
+def test_BI_H06_links_are_no_danger():
+    relations = (f'<Relationships xmlns="{make.RELATIONS}"><Relationship Id="r1" Type="{make.OFFICE_RELATION}/hyperlink" '
+                 'Target="https://example.org/" TargetMode="External"/></Relationships>')
+    r = extract(make.docx(word___rels__document_DOT_xml_DOT_rels=relations), "a.docx")
+    assert "has_external_parts" not in r.meta["metadata"]
+
+
+def test_BI_H08_ring_of_styles():
+    r = extract(make.docx(make.paragraph("text", "RingA")), "ring.docx")
+    assert r.blocks == [("paragraph", 0, 0, "text")]
+
+
+def test_BI_H08_many_comments_and_inserted_html():
+    parts = make.docx_parts(make.paragraph("text") + '<w:altChunk r:id="x" xmlns:r="urn:r"/>')
+    parts["word/comments.xml"] = "<c/>" * 1_000_000
+    parts["word/afchunk.html"] = "<script>1</script>"
+    assert extract(make.zip_of(parts), "comments.docx").text == "text"
+
+
+def test_BI_H12_encrypted_office_container():
+    name = "EncryptedPackage".encode("utf-16-le") + b"\0\0"
+    fails(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1000) + name + bytes(500), "locked.docx", "encrypted")
+
+
+def test_H_truncated_at_each_percent_is_damaged():
+    for length, data in make.truncations(make.docx()):
+        r = extract(data, "cut.docx")
+        assert r.cause == "damaged", (length, r.cause, r.text)
+
+
+def test_H_mutations_never_crash():
+    for data in make.mutations(make.docx(), 150):
+        assert extract(data, "mutated.docx").cause in (None, "damaged", "bomb", "encrypted", "unsupported", "unsafe")
+
+
+def test_H_docx_without_its_document():
+    parts = make.docx_parts()
+    del parts["word/document.xml"]
+    parts["word/other.xml"] = "<x/>"
+    fails(make.zip_of(parts), "hollow.docx", "damaged")
+
+
+# ---- I: PDF ----
+
+def test_BI_I01_not_a_pdf():
+    fails(bytes(range(256)) * 10, "rubbish.pdf", "damaged")
+    fails(b"%PDF-1.7\n" + bytes(range(256)) * 10, "rubbish.pdf", "damaged")
+    fails(b"%PDF-", "short.pdf", "damaged")
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_BI_I01_truncated_at_each_percent_is_damaged(compress):
+    for length, data in make.truncations(make.pdf(compress=compress)):
+        r = extract(data, "cut.pdf")
+        assert r.cause == "damaged", (length, r.cause, r.text)
+
+
+def test_BI_I01_large_file_truncated():
+    pages = [[(11, f"Line {j} of page {i} with some words in it.") for j in range(50)] for i in range(60)]
+    for length, data in make.truncations(make.pdf(pages), 25):
+        assert extract(data, "cut.pdf").cause == "damaged", length
+
+
+def test_BI_I01_text_that_cannot_be_unpacked_is_damaged():
+    """Whole from outside, but the only page's content is broken."""
+    data = make.pdf([[(12, "Some text that is lost. " * 20)]])
+    at = data.index(b"stream\n", data.index(b"11 0 obj")) + 7
+    r = extract(data[:at + 2] + b"\xff" * 40 + data[at + 42:], "broken.pdf")
+    assert r.cause == "damaged"
+
+
+def test_BI_I01_mutations_never_crash():
+    for data in make.mutations(make.pdf(), 150):
+        assert extract(data, "mutated.pdf").cause in (None, "damaged", "encrypted", "too_many_pages", "bomb")
+
+
+def test_BI_I02_cross_reference_loop():
+    data = make.pdf(trailer="/Prev 9")
+    at = data.rindex(b"xref\n0", 0, data.rindex(b"startxref"))
+    looped = data.replace(b"/Prev 9", b"/Prev %d" % at)
+    start = time.monotonic()
+    r = extract(looped, "loop.pdf")
+    assert r.cause in (None, "damaged") and time.monotonic() - start < 5
+
+
+def test_BI_I02_object_streams_in_themselves():
+    inner = b"5 0 " + b"<</Type/ObjStm/N 1/First 4>>"
+    extra = {900: make.stream(inner, b"/Type/ObjStm/N 1/First 4/Extends 900 0 R")}
+    assert extract(make.pdf(extra=extra), "objstm.pdf").cause in (None, "damaged")
+
+
+@pytest.mark.parametrize("length", [b"-1", b"999999999", b"0", b"11 0 R", b"99999999999999999999"])
+def test_BI_I03_stream_length_lies(length):
+    data = make.pdf([[(12, "Some text")]], compress=False)
+    at = data.index(b"/Length ", data.index(b"11 0 obj"))
+    lied = data[:at] + b"/Length " + length + data[data.index(b">>", at):]
+    r = extract(lied, "length.pdf")
+    assert r.cause in (None, "damaged") and (r.cause or "Some text" in r.text or r.meta["note"])
+
+
+@pytest.mark.parametrize("filters,cause", [(7, None), (8, None), (9, "bomb"), (1000, "bomb")])
+def test_BI_I04_filter_chain(filters, cause):
+    content = make.page_content([(12, "Chained")])
+    for _ in range(min(filters, 9)):
+        content = zlib.compress(content)
+    chain = b"[" + b"/FlateDecode" * filters + b"]"
+    extra = {11: b"<</Length %d/Filter%s>>\nstream\n%s\nendstream" % (len(content), chain, content)}
+    r = extract(make.pdf([[(12, "x")]], extra=extra), "chain.pdf")
+    assert r.cause == cause and (cause or r.text == "Chained")
+
+
+def test_BI_I04_bomb_in_a_page():
+    """64 MB of blanks packed twice into a few hundred bytes."""
+    content = zlib.compress(zlib.compress(b" " * (64 * MB), 9), 9)
+    extra = {11: b"<</Length %d/Filter[/FlateDecode/FlateDecode]>>\nstream\n%s\nendstream" % (len(content), content)}
+    r = extract(make.pdf([[(12, "x")]], extra=extra), "bomb.pdf")
+    assert r.cause in (None, "timeout", "memory", "damaged") and r.text == ""
+
+
+def test_BI_I05_page_tree_ring():
+    for kids in (b"2 0 R", b"2 0 R 2 0 R", b"10 0 R 2 0 R"):
+        data = make.pdf(extra={2: b"<</Type/Pages/Kids[%s]/Count 3>>" % kids})
+        assert extract(data, "ring.pdf").cause in (None, "damaged", "too_many_pages")
+
+
+def test_BI_I05_count_lies():
+    assert extract(make.pdf(extra={2: b"<</Type/Pages/Kids[10 0 R]/Count 10000000>>"}), "count.pdf").cause in ("too_many_pages", "damaged")
+    assert extract(make.pdf(extra={2: b"<</Type/Pages/Kids[10 0 R]/Count -5>>"}), "count.pdf").cause in (None, "damaged")
+
+
+@pytest.mark.parametrize("pages,cause", [(9, None), (10, None), (11, "too_many_pages")])
+def test_BI_I05_pages_at_the_limit(pages, cause):
+    data = make.pdf([[(12, f"Page {i}")] for i in range(pages)])
+    assert extract(data, "pages.pdf", max_pages=10).cause == cause
+
+
+@pytest.mark.parametrize("box", ["[0 0 1000000000 1000000000]", "[0 0 -5 -5]", "[0 0 0 0]", "[1 2]"])
+def test_BI_I06_absurd_page_boxes(box):
+    page = f"<</Type/Page/Parent 2 0 R/MediaBox{box}/UserUnit 100000/Rotate 37/Contents 11 0 R/Resources<</Font<</F1 3 0 R>>>>>>".encode()
+    assert extract(make.pdf([[(12, "x")]], extra={10: page}), "box.pdf").cause in (None, "damaged")
+
+
+def test_BI_I06_absurd_image():
+    image = make.stream(b"", b"/Type/XObject/Subtype/Image/Width 100000/Height 100000/ColorSpace/DeviceRGB/BitsPerComponent 8")
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 11 0 R/Resources<</Font<</F1 3 0 R>>/XObject<</I 900 0 R>>>>>>"
+    content = make.stream(make.page_content([(12, "Beside an image")]) + b"\n/I Do")
+    r = extract(make.pdf([[(12, "x")]], extra={10: page, 11: content, 900: image}), "image.pdf")
+    assert r.cause in (None, "damaged")
+
+
+def test_BI_I08_scripts_and_actions_are_listed_not_run():
+    catalog = "/OpenAction 900 0 R/Names<</JavaScript<</Names[(a) 900 0 R]>>>>"
+    extra = {900: b"<</S/JavaScript/JS(app.alert\\(1\\))>>", 901: b"<</S/Launch/F(/bin/sh)>>"}
+    r = extract(make.pdf(catalog=catalog, extra=extra), "script.pdf")
+    assert r.cause is None and "machine" in r.text
+    assert r.meta["metadata"]["has_javascript"] is True and r.meta["metadata"]["has_active_content"] is True
+
+
+def test_BI_I08_embedded_files_are_listed():
+    catalog = "/Names<</EmbeddedFiles<</Names[(a.txt) 900 0 R]>>>>"
+    extra = {900: b"<</Type/Filespec/F(a.txt)/EF<</F 901 0 R>>>>", 901: make.stream(b"inner text", b"/Type/EmbeddedFile")}
+    r = extract(make.pdf(catalog=catalog, extra=extra), "embedded.pdf")
+    assert r.meta["metadata"]["embedded_files"] == "1" and "inner text" not in r.text
+
+
+def test_BI_I09_xfa_is_not_parsed():
+    xfa = make.stream(b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>')
+    r = extract(make.pdf(catalog="/AcroForm<</XFA 900 0 R/Fields[]>>", extra={900: xfa}), "xfa.pdf")
+    assert r.cause is None and "root:" not in r.text
+
+
+def test_BI_I10_password():
+    fails(make.encrypted_pdf(), "locked.pdf", "encrypted")
+
+
+def test_BI_I10_owner_only_without_the_right_to_copy():
+    fails(make.encrypted_pdf(user=b"", permissions=-4 & ~16), "owner.pdf", "encrypted")
+
+
+def test_BI_I10_unknown_handler():
+    data = make.pdf(trailer="/Encrypt<</Filter/Unknown.Handler/V 4/R 4>>/ID[<00><00>]")
+    fails(data, "handler.pdf", "encrypted")
+
+
+def test_BI_I11_font_that_draws_itself():
+    font = b"<</Type/Font/Subtype/Type3/FontBBox[0 0 9 9]/FontMatrix[1 0 0 1 0 0]/CharProcs<</a 901 0 R>>/Encoding<</Differences[97/a]>>" \
+           b"/FirstChar 97/LastChar 97/Widths[9]/Resources<</Font<</F1 3 0 R>>>>>>"
+    r = extract(make.pdf([[(12, "aaa")]], extra={3: font, 901: make.stream(b"BT /F1 9 Tf (a) Tj ET")}), "type3.pdf")
+    assert r.cause in (None, "damaged")
+
+
+def test_BI_I11_form_that_contains_itself():
+    form = make.stream(b"/X Do", b"/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</X 900 0 R>>>>")
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 11 0 R/Resources<</XObject<</X 900 0 R>>>>>>"
+    r = extract(make.pdf([[(12, "x")]], extra={10: page, 11: make.stream(b"/X Do"), 900: form}), "form.pdf")
+    assert r.cause in (None, "damaged")
+
+
+def test_BI_I11_large_unicode_map():
+    ranges = "".join(f"<{i:04x}> <{i:04x}> <0041>\n" for i in range(60_000))
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 901 0 R>>"
+    cmap = make.stream(f"1 begincmap 60000 beginbfrange {ranges} endbfrange endcmap".encode())
+    assert extract(make.pdf([[(12, "x")]], extra={3: font, 901: cmap}), "map.pdf").cause in (None, "damaged")
+
+
+def test_BI_I12_last_revision_is_read_and_flagged():
+    signature = b"<</Type/Sig/Filter/Adobe.PPKLite/ByteRange [0000000000 0000000000 0000000000 0000000000]/Contents<00>>>"
+    first = make.pdf([[(12, "Old text")]], extra={900: signature})
+    first = first.replace(b"[0000000000 0000000000 0000000000 0000000000]", b"[0000000000 0000000010 0000000020 %010d]" % (len(first) - 20))
+    previous = int(first[first.rindex(b"startxref") + 9:].split()[0])
+    new = b"11 0 obj\n" + make.stream(make.page_content([(12, "New text")])) + b"\nendobj\n"
+    table = b"xref\n11 1\n%010d 00000 n \ntrailer\n<</Size 901/Root 1 0 R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n" % (
+        len(first), previous, len(first) + len(new))
+    r = extract(first + new + table, "updated.pdf")
+    assert r.text == "New text" and r.meta["metadata"]["updated_after_signing"] is True
+    assert "updated_after_signing" not in extract(first, "signed.pdf").meta["metadata"]
+    for cut in range(len(first) + 10, len(first + new + table) - 7, 25):
+        assert extract((first + new + table)[:cut], "cut.pdf").cause == "damaged", cut
+
+
+# ---- E, K, Q ----
+
+@pytest.mark.parametrize("name", ["../../x.txt", "..\\x.txt", "a\nb.txt", "\x01.txt", "annexe\u202efdp.txt", "a" * 5000 + ".txt", ".txt", "...", "",
+                                  "-rf", "--max-pages", "CON", "a.txt;jpg", "$(id).txt"])
+def test_BI_E_names_are_only_a_hint(name):
+    assert extract(b"text", name).text == "text"
+
+
+def test_BI_E13_absurd_dates_stay_harmless():
+    for date in ("D:99999999999999Z", "D:0000", "D:20241399999999+99'99'", "(\\000\\001", "D:" + "9" * 5000):
+        r = extract(make.pdf(info=f"/CreationDate({date})"), "date.pdf")
+        assert r.cause in (None, "damaged")
+
+
+def test_BI_E11_huge_metadata_is_cut():
+    many = "\n".join(f"key{i}: {'v' * 3000}" for i in range(45))
+    meta = extract(f"---\n{many[:60_000]}\n---\nx\n".encode(), "a.md").meta
+    assert len(json.dumps(meta)) < 256 << 10
+    r = extract(make.pdf(info=f"/Title({'t' * 100_000})/Author({'a' * 100_000})"), "a.pdf")
+    assert len(r.meta["title"]) == 500 and len(r.meta["metadata"]["author"]) == 2000
+
+
+def test_BI_K01_svg_is_stored_without_text():
+    assert extract(b"<?xml version='1.0'?><svg><script>alert(1)</script></svg>", "a.svg").blocks == []
+
+
+def test_BI_K02_html_scripts_are_no_text():
+    r = extract(b"<p>kept<script>alert(1)</script><style>x{}</style><noscript>no</noscript><svg><text>no</text></svg>", "a.html")
+    assert r.text == "kept"
+
+
+def test_BI_K02_html_entities_do_not_grow():
+    page = "<!DOCTYPE html [<!ENTITY a 'ha'>" + "".join(f"<!ENTITY {chr(98 + i)} '{f'&{chr(97 + i)};' * 10}'>" for i in range(9)) + "]><p>&j;</p>"
+    r = extract(page.encode(), "a.html")
+    assert r.cause is None and len(r.text) < 5000
+
+
+@pytest.mark.parametrize("unit", [b"<div>", b"<b>", b"<ul><li>", b"<table><tr><td>", b"<p", b"<!--", b"&#", b"<a href='"])
+def test_BI_K02_html_hundred_thousand_levels(unit):
+    r = extract(unit * 100_000 + b"end", "deep.html")
+    assert r.cause in (None, "timeout")
+
+
+@pytest.mark.parametrize("unit", [b"> ", b"- ", b"[", b"*a_", b"![", b"`", b"<", b"* " * 50 + b"x\n", b"a | b\n", b"[a]: b\n", b"[^1]"])
+def test_BI_K03_markdown_hundred_thousand_levels(unit):
+    r = extract(unit * 100_000 + b"end", "deep.md")
+    assert r.cause in (None, "timeout", "memory"), r.stderr
+
+
+def test_BI_K03_links_and_raw_html_are_text_only():
+    r = extract(b"[a](javascript:alert(1)) <img src=x onerror=alert(1)> ![i](http://127.0.0.1:9/beacon)\n\n<script>alert(1)</script>\n", "a.md")
+    assert "alert" not in r.text and "127.0.0.1" not in r.text
+
+
+@pytest.mark.parametrize("front", ["a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]", "a: " + "[" * 10_000, "a: " + "{x: " * 10_000, "? " * 10_000, "- " * 10_000])
+def test_BI_K04_yaml_bombs(front):
+    r = extract(f"---\n{front}\n---\ntext\n".encode(), "a.md")
+    assert r.cause is None and r.meta["metadata"] == {} and "text" in r.text
+
+
+@pytest.mark.parametrize("size,cause", [(99_999, None), (100_000, None), (100_001, "too_large_text")])
+def test_BI_Q_text_at_the_limit(size, cause):
+    assert extract(b"x" * size, "a.txt", max_text_bytes=100_000).cause == cause
+
+
+def test_BI_Q_text_at_the_real_limit():
+    line = b"some words in a line of text\n"
+    whole = 20 * MB // len(line) * line
+    assert extract(whole, "a.csv").cause is None
+    fails(whole + 2 * MB // len(line) * line, "a.csv", "too_large_text")
+
+
+def test_BI_Q_files_over_the_size_are_known_by_type_only():
+    png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\10\0\0\0\0" + bytes(5000)
+    assert extract(png, "a.png", max_file_bytes=4096).meta["mime_type"] == "image/png"
+    assert extract(b"text " * 2000, "a.txt", max_file_bytes=4096).cause == "too_large"
