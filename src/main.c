@@ -13,16 +13,28 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
+    { "up", "dms up", cmd_up, "start everything on this machine: PostgreSQL, Redis, API, web app, worker" },
+    { "serve", "dms serve", cmd_serve, "answer HTTP requests: the API and the web app" },
     { "migrate", "dms migrate", cmd_migrate, "bring the schema of the database up or back" },
     { "config", "dms config", cmd_config, "print or check the settings" },
     { "version", "dms version", cmd_version, "print the version" },
+    { NULL, NULL, NULL, "" }, /* a gap in the help */
+    { "login", "dms login", cmd_login, "sign in to a server; the others below then act there" },
+    { "logout", "dms logout", cmd_logout, "sign out" },
+    { "whoami", "dms whoami", cmd_whoami, "who is signed in, and where" },
+    { "upload", "dms upload", cmd_upload, "upload files and folders" },
+    { "ls", "dms ls", cmd_ls, "list documents" },
+    { "search", "dms search", cmd_search, "find documents by words and by meaning" },
+    { "get", "dms get", cmd_get, "download a document" },
+    { "rm", "dms rm", cmd_rm, "put documents into the trash" },
+    { "jobs", "dms jobs", cmd_jobs, "what is being processed" },
 };
 
 static void print_help(FILE *out)
 {
     fputs("Usage: dms COMMAND [OPTION...]\n\nCODITECT DMS: documents for organizations, with search by words and by meaning.\n\nCommands:\n", out);
     for (const struct command *c = commands; c < commands + ARRAY_LEN(commands); c++)
-        fprintf(out, "  %-10s %s\n", c->name, c->summary);
+        fprintf(out, c->name ? "  %-10s %s\n" : "%s%s\n", c->name ? c->name : "", c->summary);
     fputs("\n`dms COMMAND --help` explains a command. `dms up` is the one to begin with.\n"
           "Every setting is --name, DMS_NAME in the environment, or `name = ` in DATA/dms.conf; `dms config` lists them.\n",
           out);
@@ -47,7 +59,7 @@ int main(int argc, char **argv)
     for (const struct command *c = commands; c < commands + ARRAY_LEN(commands); c++) {
         char full[32];
 
-        if (strcmp(name, c->name) != 0)
+        if (!c->name || strcmp(name, c->name) != 0)
             continue;
         snprintf(full, sizeof full, "%s", c->full);
         argv[1] = full;

@@ -172,6 +172,13 @@ static void set_paths(struct app *app)
     app->model_dir = model_folder(app);
     sb_printf(&url, "http://localhost:%" PRIu64, s->port);
     app->public_url = s->public_url[0] != '\0' ? s->public_url : sb_str(&url).p;
+
+    struct settings *in_force = &app->loaded.values; /* so that a reader of the settings finds what is meant by "" */
+    in_force->data = app->data;
+    in_force->blob_dir = app->blob_dir;
+    in_force->mail_dir = app->mail_dir;
+    in_force->secrets_dir = app->secrets_dir;
+    in_force->model_dir = app->model_dir;
 }
 
 /* The text of the file of settings; empty when none was named and DATA/dms.conf does not exist. */
