@@ -1,32 +1,54 @@
 import { MantineProvider } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
 import { QueryClientProvider } from '@tanstack/react-query';
-import { lazy, Suspense } from 'react';
+import { lazy, Suspense, useEffect } from 'react';
 import { Redirect, Route, Switch, useLocation, useSearch } from 'wouter';
 import { session } from '@/shared/api/client';
 import { useStore } from '@/shared/lib/store';
-import { texts } from '@/shared/texts';
 import { PageSkeleton } from '@/shared/ui/states';
 import { CrashGuard } from './CrashGuard';
+import { loadPage } from './loadPage';
 import { queryClient } from '@/shared/queryClient';
 import { Shell } from './Shell';
 import { theme } from './theme';
 
-const SignInPage = lazy(() => import('@/features/auth/SignInPage'));
-const SignUpPage = lazy(() => import('@/features/auth/SignUpPage'));
-const VerifyPage = lazy(() => import('@/features/auth/VerifyPage'));
-const DocumentsPage = lazy(() => import('@/features/documents/DocumentsPage'));
-const DocumentPage = lazy(() => import('@/features/documents/DocumentPage'));
-const TrashPage = lazy(() => import('@/features/documents/TrashPage'));
-const SearchPage = lazy(() => import('@/features/search/SearchPage'));
-const JobsPage = lazy(() => import('@/features/jobs/JobsPage'));
-const KeysPage = lazy(() => import('@/features/keys/KeysPage'));
-const NotFoundPage = lazy(() => import('./NotFoundPage'));
+const loadDocuments = () => import('@/features/documents/DocumentsPage');
+const loadDocument = () => import('@/features/documents/DocumentPage');
+const loadTrash = () => import('@/features/documents/TrashPage');
+const loadSearch = () => import('@/features/search/SearchPage');
+const loadJobs = () => import('@/features/jobs/JobsPage');
+const loadKeys = () => import('@/features/keys/KeysPage');
+
+const SignInPage = lazy(() => loadPage(() => import('@/features/auth/SignInPage')));
+const SignUpPage = lazy(() => loadPage(() => import('@/features/auth/SignUpPage')));
+const VerifyPage = lazy(() => loadPage(() => import('@/features/auth/VerifyPage')));
+const NotFoundPage = lazy(() => loadPage(() => import('./NotFoundPage')));
+const DocumentsPage = lazy(() => loadPage(loadDocuments));
+const DocumentPage = lazy(() => loadPage(loadDocument));
+const TrashPage = lazy(() => loadPage(loadTrash));
+const SearchPage = lazy(() => loadPage(loadSearch));
+const JobsPage = lazy(() => loadPage(loadJobs));
+const KeysPage = lazy(() => loadPage(loadKeys));
+
+const prefetchAfterMs = 800;
+
+/* The other pages are small: they are fetched once the first one stands, so that going there never waits and also works
+ * while the server is away. What fails now is tried again when it is needed. */
+function usePrefetch(wanted: boolean): void {
+  useEffect(() => {
+    if (!wanted) return;
+    const timer = setTimeout(() => {
+      for (const load of [loadSearch, loadDocument, loadDocuments, loadTrash, loadJobs, loadKeys])
+        load().catch(() => undefined);
+    }, prefetchAfterMs);
+    return () => clearTimeout(timer);
+  }, [wanted]);
+}
 
 export function App() {
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
-      <Notifications position="top-right" limit={4} aria-label={texts.product} />
+      <Notifications position="top-right" limit={4} />
       <CrashGuard>
         <QueryClientProvider client={queryClient}>
           <Suspense fallback={<PageSkeleton />}>
@@ -50,6 +72,7 @@ function Inside() {
   const { signedIn } = useStore(session.state);
   const [path] = useLocation();
   const search = useSearch();
+  usePrefetch(signedIn);
   if (!signedIn) {
     const wanted = path + (search === '' ? '' : '?' + search);
     return <Redirect to={wanted === '/' ? '/sign-in' : '/sign-in?next=' + encodeURIComponent(wanted)} replace />;

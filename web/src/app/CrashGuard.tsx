@@ -15,6 +15,7 @@ export class CrashGuard extends Component<{ children: ReactNode }, { broken: boo
     if (!this.state.broken) return this.props.children;
     return (
       <Message
+        whole
         title={texts.errors.unexpected}
         action={<Button onClick={() => location.reload()}>{texts.errors.reload}</Button>}
       />

@@ -8,6 +8,7 @@ export default function NotFoundPage() {
   usePageTitle(texts.notFound.title);
   return (
     <Message
+      whole
       title={texts.notFound.title}
       text={texts.notFound.text}
       action={

@@ -92,7 +92,12 @@ function UploadButton() {
       >
         {texts.shell.upload}
       </Button>
-      <ActionIcon className={classes.narrowOnly} size={38} aria-label={texts.shell.upload} onClick={() => chooseFiles()}>
+      <ActionIcon
+        className={classes.narrowOnly}
+        size={38}
+        aria-label={texts.shell.upload}
+        onClick={() => chooseFiles()}
+      >
         <UploadIcon size={19} aria-hidden />
         <VisuallyHidden>{texts.shell.upload}</VisuallyHidden>
       </ActionIcon>

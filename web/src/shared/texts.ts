@@ -192,7 +192,8 @@ export const texts = {
       none: { title: 'No text', text: 'No text could be read from this file. The original can be downloaded.' },
       page: (page: number, of: number) => `Page ${String(page)} of ${String(of)}`,
       find: 'Find in text',
-      matches: (current: number, total: number) => (total === 0 ? 'No match' : `${formatCount(current)} of ${formatCount(total)}`),
+      matches: (current: number, total: number) =>
+        total === 0 ? 'No match' : `${formatCount(current)} of ${formatCount(total)}`,
       next: 'Next match',
       previous: 'Previous match',
       more: 'Show more of the text',
@@ -293,7 +294,14 @@ export const texts = {
     },
     expires: 'Expires',
     expiries: { '30': 'in 30 days', '90': 'in 90 days', '365': 'in a year', never: 'never' },
-    columns: { name: 'Name', key: 'Key', scopes: 'May do', created: 'Created', lastUsed: 'Last used', expires: 'Expires' },
+    columns: {
+      name: 'Name',
+      key: 'Key',
+      scopes: 'May do',
+      created: 'Created',
+      lastUsed: 'Last used',
+      expires: 'Expires',
+    },
     scopes: (count: number) => plural(count, 'permission', 'permissions'),
     never: 'Never',
     onceTitle: 'Your new key',
@@ -320,5 +328,9 @@ export const texts = {
     document: 'Document',
   },
 
-  notFound: { title: 'There is no such page', text: 'The address may be mistyped, or what was here is gone.', home: 'Go to documents' },
+  notFound: {
+    title: 'There is no such page',
+    text: 'The address may be mistyped, or what was here is gone.',
+    home: 'Go to documents',
+  },
 };

@@ -13,8 +13,9 @@ export function FormError({ error }: { error: unknown }) {
   );
 }
 
-/** The server's message for one field of a form. */
-export function fieldError(error: unknown, field: string): string | undefined {
-  if (!(error instanceof ApiError)) return undefined;
-  return error.fields.find((row) => row.field === field || row.field.endsWith('.' + field))?.message;
+/** The server's message for one field of a form, as properties of its input. */
+export function fieldState(error: unknown, field: string): { error?: string; 'aria-invalid'?: true } {
+  if (!(error instanceof ApiError)) return {};
+  const row = error.fields.find((entry) => entry.field === field || entry.field.endsWith('.' + field));
+  return row === undefined ? {} : { error: row.message, 'aria-invalid': true };
 }

@@ -10,7 +10,7 @@ import { texts } from '@/shared/texts';
 import { AuthFrame } from './AuthFrame';
 import classes from './AuthFrame.module.css';
 import { destination } from './destination';
-import { fieldError, FormError } from './FormError';
+import { fieldState, FormError } from './FormError';
 
 export default function SignInPage() {
   usePageTitle(texts.auth.signIn);
@@ -56,7 +56,7 @@ export default function SignInPage() {
           required
           autoFocus
           size="md"
-          error={fieldError(login.error, 'email')}
+          {...fieldState(login.error, 'email')}
         />
         <PasswordInput
           name="password"
@@ -64,10 +64,17 @@ export default function SignInPage() {
           autoComplete="current-password"
           required
           size="md"
-          error={fieldError(login.error, 'password')}
+          {...fieldState(login.error, 'password')}
         />
         {withCode ? (
-          <TextInput name="otp" label={texts.auth.otp} autoComplete="one-time-code" inputMode="numeric" autoFocus size="md" />
+          <TextInput
+            name="otp"
+            label={texts.auth.otp}
+            autoComplete="one-time-code"
+            inputMode="numeric"
+            autoFocus
+            size="md"
+          />
         ) : (
           <Anchor component="button" type="button" size="sm" ta="left" onClick={() => setWithCode(true)}>
             {texts.auth.useOtp}

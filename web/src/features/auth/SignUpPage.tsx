@@ -10,7 +10,7 @@ import { usePageTitle } from '@/shared/lib/usePageTitle';
 import { texts } from '@/shared/texts';
 import { AuthFrame } from './AuthFrame';
 import classes from './AuthFrame.module.css';
-import { fieldError, FormError } from './FormError';
+import { fieldState, FormError } from './FormError';
 
 /* Registers and signs in at once. Where the address has to be confirmed first, the sign-in is refused and the page says
  * that there is mail; a known address looks exactly the same from here, as it should. */
@@ -80,7 +80,7 @@ export default function SignUpPage() {
           required
           autoFocus
           size="md"
-          error={fieldError(error, 'name')}
+          {...fieldState(error, 'name')}
         />
         <TextInput
           name="organization"
@@ -89,7 +89,7 @@ export default function SignUpPage() {
           autoComplete="organization"
           required
           size="md"
-          error={fieldError(error, 'organization')}
+          {...fieldState(error, 'organization')}
         />
         <TextInput
           name="email"
@@ -98,7 +98,7 @@ export default function SignUpPage() {
           autoComplete="username"
           required
           size="md"
-          error={fieldError(error, 'email')}
+          {...fieldState(error, 'email')}
         />
         <PasswordInput
           name="password"
@@ -107,7 +107,7 @@ export default function SignUpPage() {
           autoComplete="new-password"
           required
           size="md"
-          error={fieldError(error, 'password')}
+          {...fieldState(error, 'password')}
         />
         <Button type="submit" size="md" loading={register.isPending}>
           {texts.auth.signUp}

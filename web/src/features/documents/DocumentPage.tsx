@@ -45,6 +45,7 @@ export default function DocumentPage({ id }: { id: string }) {
   if (query.isError && (query.error instanceof ApiError ? query.error.status === 404 : query.data === undefined))
     return query.error instanceof ApiError && query.error.status === 404 ? (
       <Message
+        whole
         title={texts.notFound.title}
         text={texts.notFound.text}
         action={
@@ -168,7 +169,10 @@ function Header({ document, etag, actions }: PartProps & { etag: string | null }
               <Menu.Dropdown>
                 {can('document.update') && (
                   <>
-                    <Menu.Item leftSection={<UploadIcon size={16} aria-hidden />} onClick={() => chooseFiles(document.id)}>
+                    <Menu.Item
+                      leftSection={<UploadIcon size={16} aria-hidden />}
+                      onClick={() => chooseFiles(document.id)}
+                    >
                       {texts.document.newVersion}
                     </Menu.Item>
                     <Menu.Item leftSection={<Pencil size={16} aria-hidden />} onClick={() => setRenaming(true)}>

@@ -1,4 +1,4 @@
-import { ActionIcon, Checkbox, Menu, Table } from '@mantine/core';
+import { ActionIcon, Checkbox, Menu, Table, VisuallyHidden } from '@mantine/core';
 import Download from 'lucide-react/icons/download';
 import EllipsisVertical from 'lucide-react/icons/ellipsis-vertical';
 import RefreshCw from 'lucide-react/icons/refresh-cw';
@@ -45,7 +45,9 @@ export function DocumentTable({ documents, selected, onSelect }: TableProps) {
             <Table.Th className={classes.status}>{columns.status}</Table.Th>
             <Table.Th className={classes.size}>{columns.size}</Table.Th>
             <Table.Th className={classes.time}>{columns.updated}</Table.Th>
-            <Table.Th className={classes.menu} aria-label={texts.documents.actions} />
+            <Table.Th className={classes.menu}>
+              <VisuallyHidden>{texts.documents.actions}</VisuallyHidden>
+            </Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
@@ -83,7 +85,8 @@ function Row({ document, selected, onSelect }: RowProps) {
   const href = `/documents/${document.id}`;
   const open = (event: MouseEvent<HTMLElement>) => {
     const target = event.target as HTMLElement;
-    if (target.closest('a, button, input, label, [role=menu]') === null && getSelection()?.isCollapsed !== false) navigate(href);
+    if (target.closest('a, button, input, label, [role=menu]') === null && getSelection()?.isCollapsed !== false)
+      navigate(href);
   };
   return (
     <Table.Tr className={classes.row} onClick={open} data-selected={selected || undefined}>

@@ -40,10 +40,7 @@ export default function DocumentsPage() {
 
   return (
     <>
-      <PageHeader
-        title={texts.documents.title}
-        text={total === undefined ? undefined : texts.documents.count(total)}
-      >
+      <PageHeader title={texts.documents.title} text={total === undefined ? undefined : texts.documents.count(total)}>
         <NativeSelect
           aria-label={texts.documents.sort}
           value={sort}

@@ -9,7 +9,15 @@ import { wordsToMark } from '@/shared/lib/highlights';
 import { texts } from '@/shared/texts';
 import { LoadError, Message, PageSkeleton } from '@/shared/ui/states';
 import classes from './TextView.module.css';
-import { cutIntoBlocks, findInBlocks, findPassage, firstMatch, type Match, segmentsOf, type TextBlock } from './textBlocks';
+import {
+  cutIntoBlocks,
+  findInBlocks,
+  findPassage,
+  firstMatch,
+  type Match,
+  segmentsOf,
+  type TextBlock,
+} from './textBlocks';
 
 const blocksAtFirst = 40;
 
@@ -34,9 +42,22 @@ export function TextView({ id, version, find, page, snippet }: TextViewProps) {
   return <Reader text={text.data} find={find} page={page} snippet={snippet} />;
 }
 
-function Reader({ text, find, page, snippet }: { text: string; find: string; page: number | null; snippet: string | null }) {
+function Reader({
+  text,
+  find,
+  page,
+  snippet,
+}: {
+  text: string;
+  find: string;
+  page: number | null;
+  snippet: string | null;
+}) {
   const blocks = useMemo(() => cutIntoBlocks(text), [text]);
-  const passage = useMemo(() => (snippet === null ? null : findPassage(blocks, snippet, page)), [blocks, snippet, page]);
+  const passage = useMemo(
+    () => (snippet === null ? null : findPassage(blocks, snippet, page)),
+    [blocks, snippet, page],
+  );
   const [query, setQuery] = useState(find);
   const wanted = useDeferredValue(query);
   const matches = useMemo(() => findInBlocks(blocks, wordsToMark(wanted)), [blocks, wanted]);
@@ -44,7 +65,13 @@ function Reader({ text, find, page, snippet }: { text: string; find: string; pag
   const [moved, setMoved] = useState<{ query: string; to: number } | null>(null);
   const current = Math.min(moved?.query === wanted ? moved.to : start, Math.max(0, matches.length - 1));
   const [more, setMore] = useState(blocksAtFirst);
-  const target = matches[current]?.block ?? passage?.block ?? Math.max(0, blocks.findIndex((block) => block.page === page));
+  const target =
+    matches[current]?.block ??
+    passage?.block ??
+    Math.max(
+      0,
+      blocks.findIndex((block) => block.page === page),
+    );
   const shown = Math.max(more, target + 1);
   const body = useRef<HTMLDivElement>(null);
 

@@ -50,11 +50,18 @@ function cutWithoutSplitting(content: string, at: number): number {
 }
 
 export function findInBlocks(blocks: readonly TextBlock[], words: readonly string[]): Match[] {
-  return blocks.flatMap((block, index) => findWords(block.text, words).map(([start, end]) => ({ block: index, start, end })));
+  return blocks.flatMap((block, index) =>
+    findWords(block.text, words).map(([start, end]) => ({ block: index, start, end })),
+  );
 }
 
 /** The match to show first: the first one at or after the passage, else on the page, else the first of all. */
-export function firstMatch(matches: readonly Match[], blocks: readonly TextBlock[], passage: Match | null, page: number): number {
+export function firstMatch(
+  matches: readonly Match[],
+  blocks: readonly TextBlock[],
+  passage: Match | null,
+  page: number,
+): number {
   const after = matches.findIndex((match) =>
     passage === null
       ? (blocks[match.block]?.page ?? 0) >= page
@@ -65,7 +72,10 @@ export function firstMatch(matches: readonly Match[], blocks: readonly TextBlock
 
 /** Where a snippet stands, whatever its white space; falls back to where its beginning stands. */
 export function findPassage(blocks: readonly TextBlock[], snippet: string, page: number | null): Match | null {
-  const words = snippet.replace(/^[\s…]+|[\s…]+$/g, '').split(/\s+/).filter((word) => word !== '');
+  const words = snippet
+    .replace(/^[\s…]+|[\s…]+$/g, '')
+    .split(/\s+/)
+    .filter((word) => word !== '');
   if (words.length === 0) return null;
   for (const count of [Math.min(words.length, 80), Math.min(words.length, 8)]) {
     const pattern = new RegExp(words.slice(0, count).map(escape).join('\\s+'), 'u');

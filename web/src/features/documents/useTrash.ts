@@ -12,7 +12,9 @@ interface Named {
 export function useTrash() {
   const client = useQueryClient();
   const refresh = () =>
-    Promise.all(['documents', 'trash', 'document', 'search'].map((key) => client.invalidateQueries({ queryKey: [key] })));
+    Promise.all(
+      ['documents', 'trash', 'document', 'search'].map((key) => client.invalidateQueries({ queryKey: [key] })),
+    );
 
   const restore = useMutation({
     mutationFn: ({ id }: Named) => api.restoreDocument(id),
@@ -27,9 +29,12 @@ export function useTrash() {
       await refresh();
       const first = gone[0];
       if (first !== undefined)
-        notifyUndo(gone.length === 1 ? texts.documents.trashed(first.title) : texts.documents.trashedMany(gone.length), () => {
-          for (const document of gone) restore.mutate(document);
-        });
+        notifyUndo(
+          gone.length === 1 ? texts.documents.trashed(first.title) : texts.documents.trashedMany(gone.length),
+          () => {
+            for (const document of gone) restore.mutate(document);
+          },
+        );
       if (failure !== null) notifyError(failure);
     },
   });

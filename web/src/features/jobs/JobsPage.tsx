@@ -1,4 +1,4 @@
-import { Badge, Button, SegmentedControl, Table } from '@mantine/core';
+import { Button, SegmentedControl, Table, VisuallyHidden } from '@mantine/core';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import Activity from 'lucide-react/icons/activity';
 import { useState } from 'react';
@@ -11,6 +11,7 @@ import card from '@/shared/ui/card.module.css';
 import { notifyDone } from '@/shared/ui/notify';
 import { PageHeader } from '@/shared/ui/PageHeader';
 import { LoadError, Message, PageSkeleton } from '@/shared/ui/states';
+import { Pill, type Tone } from '@/shared/ui/Pill';
 import { Time } from '@/shared/ui/Time';
 import classes from './JobsPage.module.css';
 
@@ -65,7 +66,9 @@ export default function JobsPage() {
                 <Table.Th className={classes.tries}>{columns.attempts}</Table.Th>
                 <Table.Th className={classes.time}>{columns.created}</Table.Th>
                 <Table.Th className={classes.time}>{columns.finished}</Table.Th>
-                <Table.Th className={classes.action} aria-label={texts.documents.actions} />
+                <Table.Th className={classes.action}>
+                  <VisuallyHidden>{texts.documents.actions}</VisuallyHidden>
+                </Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
@@ -97,15 +100,15 @@ function Row({ job, busy, onRetry }: { job: Job; busy: boolean; onRetry: () => v
         </div>
       </Table.Td>
       <Table.Td className={classes.state}>
-        <Badge variant="light" tt="none" fw={550} color={colourOf(job)}>
-          {readable(job.state)}
-        </Badge>
+        <Pill tone={toneOf(job)}>{readable(job.state)}</Pill>
       </Table.Td>
       <Table.Td className={classes.tries}>{job.attempts}</Table.Td>
       <Table.Td className={classes.time}>
         <Time at={job.created_at} />
       </Table.Td>
-      <Table.Td className={classes.time}>{job.finished_at === null ? texts.none : <Time at={job.finished_at} />}</Table.Td>
+      <Table.Td className={classes.time}>
+        {job.finished_at === null ? texts.none : <Time at={job.finished_at} />}
+      </Table.Td>
       <Table.Td className={classes.action}>
         {isFailed(job) && (
           <Button size="compact-xs" variant="light" disabled={busy} onClick={onRetry}>
@@ -121,10 +124,10 @@ function isFailed(job: Job): boolean {
   return /fail|dead|error/.test(job.state);
 }
 
-function colourOf(job: Job): string {
+function toneOf(job: Job): Tone {
   if (isFailed(job)) return 'red';
   if (/succeed|success|done|finished|completed/.test(job.state)) return 'green';
-  return /run|start|active/.test(job.state) ? 'brand' : 'gray';
+  return /run|start|active/.test(job.state) ? 'blue' : 'gray';
 }
 
 function readable(name: string): string {

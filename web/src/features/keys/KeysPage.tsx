@@ -1,10 +1,21 @@
-import { ActionIcon, Button, Code, Group, Modal, NativeSelect, Table, Text, TextInput } from '@mantine/core';
+import {
+  ActionIcon,
+  Button,
+  Code,
+  Group,
+  Modal,
+  NativeSelect,
+  Table,
+  Text,
+  TextInput,
+  VisuallyHidden,
+} from '@mantine/core';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import KeyRound from 'lucide-react/icons/key-round';
 import Plus from 'lucide-react/icons/plus';
 import Trash from 'lucide-react/icons/trash-2';
 import { type FormEvent, useRef, useState } from 'react';
-import { FormError, fieldError } from '@/features/auth/FormError';
+import { FormError, fieldState } from '@/features/auth/FormError';
 import { api } from '@/shared/api/api';
 import { apiBase } from '@/shared/api/client';
 import type { ApiKey } from '@/shared/api/types';
@@ -87,7 +98,9 @@ function KeyTable({ keys }: { keys: ApiKey[] }) {
             <Table.Th className={classes.wide}>{columns.created}</Table.Th>
             <Table.Th className={classes.wide}>{columns.lastUsed}</Table.Th>
             <Table.Th className={classes.wide}>{columns.expires}</Table.Th>
-            <Table.Th className={classes.menu} aria-label={texts.documents.actions} />
+            <Table.Th className={classes.menu}>
+              <VisuallyHidden>{texts.documents.actions}</VisuallyHidden>
+            </Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
@@ -189,7 +202,7 @@ function CreateKey({ onClose }: { onClose: () => void }) {
             required
             maxLength={100}
             data-autofocus
-            error={fieldError(create.error, 'name')}
+            {...fieldState(create.error, 'name')}
           />
           <NativeSelect
             label={texts.keys.access}

@@ -110,7 +110,13 @@ function Summary({ answer }: { answer: SearchAnswer }) {
     <p className={classes.summary} role="status">
       {texts.search.results(answer.total ?? answer.items.length)}
       {answer.took_ms !== null && (
-        <Tooltip label={legs} disabled={legs === ''} multiline maw={320} events={{ hover: true, focus: true, touch: true }}>
+        <Tooltip
+          label={legs}
+          disabled={legs === ''}
+          multiline
+          maw={320}
+          events={{ hover: true, focus: true, touch: true }}
+        >
           <span tabIndex={0} className={classes.took}>
             {texts.search.took(answer.took_ms)}
           </span>

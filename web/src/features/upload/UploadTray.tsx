@@ -50,7 +50,9 @@ export function UploadTray({ rows }: { rows: readonly Upload[] }) {
       </div>
       {active > 0 && (
         <Progress
-          value={(rows.reduce((sum, row) => sum + (row.phase === 'failed' ? 1 : progressOf(row)), 0) / rows.length) * 100}
+          value={
+            (rows.reduce((sum, row) => sum + (row.phase === 'failed' ? 1 : progressOf(row)), 0) / rows.length) * 100
+          }
           size={3}
           radius={0}
           aria-label={texts.upload.region}
@@ -77,7 +79,13 @@ function Row({ row }: { row: Upload }) {
   return (
     <li className={classes.row} data-phase={row.phase}>
       <span className={classes.icon} aria-hidden="true">
-        {row.phase === 'done' ? <Check size={18} /> : row.phase === 'failed' ? <CircleAlert size={18} /> : <FileIcon size={18} />}
+        {row.phase === 'done' ? (
+          <Check size={18} />
+        ) : row.phase === 'failed' ? (
+          <CircleAlert size={18} />
+        ) : (
+          <FileIcon size={18} />
+        )}
       </span>
       <div className={classes.words}>
         {row.documentId === null ? (

@@ -78,7 +78,14 @@ export class UploadQueue {
   add(files: readonly File[], target: string | null = null): void {
     const added = files.map((file): Upload => {
       const id = randomId();
-      this.sources.set(id, { file, key: randomId(), target, abort: new AbortController(), version: null, heardAtMs: 0 });
+      this.sources.set(id, {
+        file,
+        key: randomId(),
+        target,
+        abort: new AbortController(),
+        version: null,
+        heardAtMs: 0,
+      });
       return {
         id,
         name: file.name,
@@ -119,7 +126,8 @@ export class UploadQueue {
   }
 
   clearFinished(): void {
-    for (const upload of this.uploads.get()) if (upload.phase === 'done' || upload.phase === 'failed') this.remove(upload.id);
+    for (const upload of this.uploads.get())
+      if (upload.phase === 'done' || upload.phase === 'failed') this.remove(upload.id);
   }
 
   clear(): void {
@@ -296,6 +304,7 @@ function pauseBefore(error: unknown, attempt: number): number | null {
   const busy = error.status === 429 || error.status === 502 || error.status === 503 || error.status === 504;
   const stillRunning = error.status === 409 && error.retryAfterS !== null;
   if (!busy && !stillRunning) return null;
-  if (error.retryAfterS !== null && error.retryAfterS > 60) return null; /* an hourly limit: say so instead of waiting */
+  if (error.retryAfterS !== null && error.retryAfterS > 60)
+    return null; /* an hourly limit: say so instead of waiting */
   return Math.max(doubled, (error.retryAfterS ?? 0) * 1000);
 }

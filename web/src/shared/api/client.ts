@@ -25,7 +25,8 @@ export interface RequestOptions {
 }
 
 export const session = new Session({
-  exchange: (refresh_token) => fetchJson<Tokens>('/auth/refresh', { method: 'POST', json: { refresh_token }, anonymous: true }),
+  exchange: (refresh_token) =>
+    fetchJson<Tokens>('/auth/refresh', { method: 'POST', json: { refresh_token }, anonymous: true }),
   durable: localStorage,
   perTab: sessionStorage,
   locks: navigator.locks as LockManager | undefined /* absent on plain http */,
@@ -51,7 +52,10 @@ export async function fetchJson<T>(path: string, options: RequestOptions = {}): 
 }
 
 /** JSON with its ETag, for a later If-Match. */
-export async function fetchTagged<T>(path: string, options: RequestOptions = {}): Promise<{ data: T; etag: string | null }> {
+export async function fetchTagged<T>(
+  path: string,
+  options: RequestOptions = {},
+): Promise<{ data: T; etag: string | null }> {
   const response = await request(path, options);
   return { data: (await response.json()) as T, etag: response.headers.get('ETag') };
 }

@@ -80,7 +80,8 @@ export class Session {
       this.tell({ kind: 'tokens', previous, tokens });
       return tokens.access_token;
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status < 400 || error.status >= 500 || error.status === 429) throw error;
+      if (!(error instanceof ApiError) || error.status < 400 || error.status >= 500 || error.status === 429)
+        throw error;
       this.end(/* expired= */ true);
       return null;
     }
@@ -109,7 +110,8 @@ export class Session {
   private hear(message: Message): void {
     if (message.kind === 'tokens') {
       const mine = this.refreshToken();
-      if (mine === message.previous || mine === message.tokens.refresh_token) this.replace(message.previous, message.tokens);
+      if (mine === message.previous || mine === message.tokens.refresh_token)
+        this.replace(message.previous, message.tokens);
     } else if (this.refreshToken() === message.refresh || this.refreshToken() === null) {
       this.end(/* expired= */ false);
     }

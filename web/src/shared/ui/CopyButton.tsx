@@ -30,7 +30,9 @@ function copyText(value: string): boolean {
   area.readOnly = true;
   area.style.position = 'fixed';
   area.style.opacity = '0';
-  (document.querySelector('[data-modal-content]') ?? document.body).append(area); /* a dialog keeps the focus to itself */
+  (document.querySelector('[data-modal-content]') ?? document.body).append(
+    area,
+  ); /* a dialog keeps the focus to itself */
   const focused = document.activeElement;
   area.select();
   const done = document.execCommand('copy');

@@ -11,13 +11,14 @@ interface MessageProps {
   text?: ReactNode;
   icon?: ReactNode;
   action?: ReactNode;
+  whole?: boolean /* it is all there is on the page */;
 }
 
-export function Message({ title, text, icon, action }: MessageProps) {
+export function Message({ title, text, icon, action, whole = false }: MessageProps) {
   return (
     <div className={classes.message}>
       {icon !== undefined && <div className={classes.icon}>{icon}</div>}
-      <Title order={2} size="h3">
+      <Title order={whole ? 1 : 2} size="h3">
         {title}
       </Title>
       {text !== undefined && <div className={classes.text}>{text}</div>}

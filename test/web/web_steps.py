@@ -1,0 +1,71 @@
+"""What people do in the application, as steps for the tests."""
+
+from playwright.sync_api import Page, expect
+
+
+def sign_up(page: Page, account: dict) -> None:
+    page.goto("/sign-up")
+    page.get_by_label("Your name").fill(account["name"])
+    page.get_by_label("Organization", exact=False).fill(account["organization"])
+    page.get_by_role("textbox", name="E-mail").fill(account["email"])
+    page.get_by_role("textbox", name="Password").fill(account["password"])
+    page.get_by_role("button", name="Create account").click()
+    expect(page.get_by_role("heading", name="Documents", exact=True)).to_be_visible()
+
+
+def sign_in(page: Page, account: dict, stay: bool = False) -> None:
+    page.get_by_role("textbox", name="E-mail").fill(account["email"])
+    page.get_by_role("textbox", name="Password").fill(account["password"])
+    if stay:
+        page.get_by_label("Stay signed in").check()
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("main")).to_be_visible()
+
+
+def payload(*samples) -> list[dict]:
+    return [{"name": sample.name, "mimeType": sample.mime, "buffer": sample.data} for sample in samples]
+
+
+def choose(page: Page, *samples) -> None:
+    """Uploads through the button and the file chooser."""
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("banner").get_by_role("button", name="Upload").first.click()
+    chooser.value.set_files(payload(*samples))
+
+
+def drop(page: Page, *samples) -> None:
+    """Drops files onto the middle of the page as a file manager would."""
+    transfer = page.evaluate_handle(
+        """files => {
+            const transfer = new DataTransfer();
+            for (const { name, type, bytes } of files)
+                transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+            return transfer;
+        }""",
+        [{"name": s.name, "type": s.mime, "bytes": list(s.data)} for s in samples],
+    )
+    for kind in ("dragenter", "dragover", "drop"):
+        page.dispatch_event("main", kind, {"dataTransfer": transfer})
+
+
+def tray(page: Page):
+    return page.get_by_role("region", name="Uploads")
+
+
+def upload_row(page: Page, name: str):
+    return tray(page).get_by_role("listitem").filter(has_text=name)
+
+
+def wait_until_ready(page: Page, *names: str) -> None:
+    for name in names:
+        expect(upload_row(page, name)).to_have_attribute("data-phase", "done", timeout=60_000)
+
+
+def wait_until_loaded(page: Page, part: str) -> None:
+    """Until the browser has fetched a file with this in its name. (Page.wait_for_function needs eval, which is forbidden.)"""
+    names = "() => performance.getEntriesByType('resource').map(entry => entry.name)"
+    for _ in range(200):
+        if any(part in name for name in page.evaluate(names)):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{part} was not fetched")
