@@ -18,9 +18,10 @@ struct str asset_serve(const char *path, const char **ret_type, const char **ret
     if (!a && strncmp(path, "/assets/", 8) != 0)
         a = asset_find("index.html"); /* the application finds its page by the address itself */
     if (!a)
-        return S("");
+        return (struct str){ NULL, 0 };
+    bool packed = *ret_encoding && a->gzip.n > 0;
     *ret_type = a->type;
-    *ret_etag = a->etag;
-    *ret_encoding = a->gzip.n > 0 ? "gzip" : NULL;
-    return a->gzip.n > 0 ? a->gzip : a->bytes;
+    *ret_etag = packed ? a->gzip_etag : a->etag;
+    *ret_encoding = packed ? "gzip" : NULL;
+    return packed ? a->gzip : a->bytes;
 }

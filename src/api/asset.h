@@ -7,9 +7,9 @@
 struct asset {
     const char *path;  /* "index.html", "assets/index-x.js", "openapi.json" */
     const char *type;
-    const char *etag;  /* first digits of the SHA-256, without quotes */
+    const char *etag, *gzip_etag; /* first digits of the SHA-256, without quotes; each form of the bytes has its own */
     struct str  bytes;
-    struct str  gzip;  /* the same packed, or empty where that is no smaller */
+    struct str  gzip; /* the same packed, or empty where that is no smaller */
 };
 
 extern const struct asset asset_table[]; /* sorted by path */
@@ -17,7 +17,7 @@ extern const size_t       asset_count;
 
 /* NULL when there is none. path without a leading slash. */
 const struct asset *asset_find(const char *path);
-/* As http_app.asset wants it: "/" and every unknown path give the web application's page; empty when it is not built in. */
+/* As http_app.asset wants it: "/" and every unknown path give the web application's page; p NULL when that is not built in. */
 struct str asset_serve(const char *path, const char **ret_type, const char **ret_encoding, const char **ret_etag);
 
 #endif

@@ -42,8 +42,8 @@ def main() -> None:
         kind = TYPES.get(Path(name).suffix, "application/octet-stream")
         small = len(packed) < len(data) * 0.95
         gz = f"{{ {blob(f'asset_{i}_gz', packed)}, {len(packed)} }}" if small else '{ "", 0 }'
-        rows.append(f'    {{ "{name}", "{kind}", "{etag}", {{ {blob(f"asset_{i}", data)}, {len(data)} }}, {gz} }},')
-    rows.append('    { "~", "", "", { "", 0 }, { "", 0 } },')
+        rows.append(f'    {{ "{name}", "{kind}", "{etag}", "{etag}-gz", {{ {blob(f"asset_{i}", data)}, {len(data)} }}, {gz} }},')
+    rows.append('    { "~", "", "", "", { "", 0 }, { "", 0 } },')
     text = ("/* Made by asset2c.py. */\n#include \"api/asset.h\"\n\n" + "\n".join(blobs) +
             "\n\nconst struct asset asset_table[] = {\n" + "\n".join(rows) + f"\n}};\nconst size_t asset_count = {len(rows) - 1};\n")
     if not output.is_file() or output.read_text() != text:

@@ -63,8 +63,17 @@ static struct cell *cell_of(struct limiter *l, uint64_t key)
     return oldest;
 }
 
-static uint64_t class_limit(const struct plan_limits *p, const char *class)
+/* Requests a minute, and whose: a key's, a person's, or for those without a credential an address's. */
+static uint64_t limit_of(const struct request *req, const char *class, uint64_t *ret_key)
 {
+    const struct plan_limits *p = &plan_limits[req->who.plan];
+    uint64_t                  h = mix(UINT64_C(0xcbf29ce484222325), class);
+
+    if (req->who.kind == 0) {
+        *ret_key = mix(mix(h, "|"), req->ip) | 1;
+        return api_of(req)->settings->public_rate;
+    }
+    *ret_key = mix(mix(h, req->who.tenant_id), req->who.kind == 'k' ? req->who.session_id : req->who.user_id) | 1;
     return strcmp(class, "search") == 0 ? p->searches_per_minute : p->requests_per_minute;
 }
 
@@ -85,8 +94,10 @@ int api_limit(struct request *req)
 {
     struct limiter *l = api_of(req)->limiter;
     const char     *class = req->route->rate_class ? req->route->rate_class : "request";
-    uint64_t        limit = class_limit(&plan_limits[req->who.plan], class);
-    uint64_t        key = mix(mix(mix(UINT64_C(0xcbf29ce484222325), req->who.tenant_id), req->who.session_id[0] && req->who.kind == 'k' ? req->who.session_id : req->who.user_id), class) | 1;
+    uint64_t        key, limit = limit_of(req, class, &key);
+
+    if (req->who.kind == 0 && strcmp(req->route->method, "GET") == 0)
+        return 0; /* health, metrics, the API's description: answers out of memory, asked for by machines */
     pthread_mutex_t *lock = &l->lock[key % (SLOTS / PROBES) % SHARDS];
     int64_t          now = clock_steady_us(), window = 60 * 1000000, step = window / (int64_t)limit > 0 ? window / (int64_t)limit : 0;
 
