@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # common.sh - what the scripts share: where the project is, one line per step, and when a step need not run again.
 # Sourced, never run.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: line $LINENO ended with $?: $BASH_COMMAND" >&2' ERR
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
@@ -28,7 +29,7 @@ run() {
 
 # hash_of PATH...: of the names and bytes of all files there, without what is built or fetched
 hash_of() {
-    find "$@" \( -name node_modules -o -name dist -o -name __pycache__ \) -prune -o -type f -print0 2>/dev/null |
+    { find "$@" \( -name node_modules -o -name dist -o -name __pycache__ \) -prune -o -type f -print0 2>/dev/null || true; } |
         LC_ALL=C sort -z | xargs -0 -r sha256sum | sha256sum | cut -d' ' -f1
 }
 
