@@ -146,3 +146,8 @@ def tenant(cluster):
     t = Tenant(cluster, f"t{uuid.uuid4().hex[:8]}")
     yield t
     t.db.close()
+
+
+def statement(name):
+    """The text of a statement of the product: src/store/sql/NAME.sql, for a psycopg.RawCursor."""
+    return (ROOT / "src/store/sql" / f"{name}.sql").read_text()
