@@ -15,6 +15,7 @@ static const struct command {
 } commands[] = {
     { "up", "dms up", cmd_up, "start everything on this machine: PostgreSQL, Redis, API, web app, worker" },
     { "serve", "dms serve", cmd_serve, "answer HTTP requests: the API and the web app" },
+    { "worker", "dms worker", cmd_worker, "run jobs: read, cut and embed documents" },
     { "migrate", "dms migrate", cmd_migrate, "bring the schema of the database up or back" },
     { "config", "dms config", cmd_config, "print or check the settings" },
     { "version", "dms version", cmd_version, "print the version" },

@@ -1,6 +1,7 @@
 /* serve.c - `dms serve`: opens the parts, puts them into the server, runs it until it is told to stop. */
 #include "cmd/app.h"
 #include "cmd/cmd.h"
+#include "cmd/model.h"
 
 #include "api/api.h"
 #include "base/clock.h"
@@ -42,19 +43,6 @@ static int pepper_open(const char *path, unsigned char ret[32], struct error *er
         rc = error_set(err, ERR_INTERNAL, "%s does not hold a key (64 hex digits)", path);
     arena_free(&a);
     return rc < 0 ? -1 : 0;
-}
-
-static struct embedder *open_embedder(const struct app *app, struct error *err)
-{
-    const struct settings *s = app->settings;
-    long                   cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned               threads = s->embed_threads ? (unsigned)s->embed_threads : cores > 1 ? (unsigned)cores / 2 : 1;
-
-    if (strcmp(s->embed_provider, "none") == 0)
-        return NULL;
-    if (strcmp(s->embed_provider, "http") == 0)
-        return embedder_open_http(s->embed_url, *s->embed_key ? s->embed_key : NULL, s->embed_model, s->embed_dims, (unsigned)s->embed_timeout_ms, err);
-    return embedder_open_local(app->model_dir, threads, err);
 }
 
 static void *thread_open(void *shared)
@@ -118,7 +106,7 @@ static int open_parts(struct app *app, struct api *api, struct error *err)
     api->queue = api->events ? queue_open(app_redis(app, &why), err) : NULL;
     if (!api->queue)
         return -1;
-    api->embedder = open_embedder(app, &why);
+    api->embedder = model_open(app, &why);
     if (!api->embedder && why.code != ERR_NONE)
         log_at(LOG_WARNING, "search runs without meaning, by words alone: %s", why.detail);
     return 0;

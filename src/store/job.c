@@ -5,6 +5,8 @@
 
 enum { JOB_ARENA = 64 << 10 };
 
+#define LOST "lease" /* error.field of a job in other hands */
+
 static struct uuid uuid_copy(const char *text)
 {
     struct uuid u = { 0 };
@@ -103,12 +105,19 @@ int job_claim(struct db *db, const char *tenant_id, const char *id, const char *
     return c.taken ? 1 : 0;
 }
 
-/* One statement about a job in hand: ERR_CONFLICT when it touched no row. */
+/* One statement about a job in hand: no row touched means that somebody else has it. */
 static int held(int touched, const struct job *job, struct error *err)
 {
-    if (touched == 0)
+    if (touched == 0) {
+        snprintf(err->field, sizeof err->field, LOST);
         return error_set(err, ERR_CONFLICT, "job %s is no longer ours (fence %lld)", job->ref.id.text, (long long)job->fence);
+    }
     return touched < 0 ? -1 : 0;
+}
+
+bool job_is_lost(const struct error *err)
+{
+    return err->code == ERR_CONFLICT && strcmp(err->field, LOST) == 0;
 }
 
 int job_hold(struct db *db, const struct job *job, unsigned lease_s, struct error *err)
@@ -137,7 +146,7 @@ static int in_hand_tx(struct db *db, tx_fn *fn, struct in_hand *x, struct error 
 {
     if (db_in_tx(db, (struct db_scope){ .tenant_id = x->job->ref.tenant_id.text }, fn, x, err) == 0)
         return 0;
-    return err->code == ERR_CONFLICT ? 1 : -1;
+    return job_is_lost(err) ? 1 : -1;
 }
 
 int job_renew(struct db *db, const struct job *job, unsigned lease_s, struct error *err)
@@ -192,6 +201,21 @@ int job_give_back(struct db *db, const struct job *job, struct error *err)
     struct in_hand x = { .job = job };
 
     return in_hand_tx(db, give_back_tx, &x, err);
+}
+
+int job_delay(struct db *db, const char *tenant_id, const char *id, int64_t eta_us, struct error *err)
+{
+    struct arena a = ARENA(JOB_ARENA);
+    struct rows  r;
+    int rc = db_query_alone(db, (struct db_scope){ .tenant_id = tenant_id }, &a, SQL_JOB_DELAY, ARGS(id, db_int(&a, eta_us)), &r, err);
+
+    arena_free(&a);
+    return rc;
+}
+
+int job_cancel(struct db *db, const char *id, struct error *err)
+{
+    return db_exec(db, SQL_JOB_CANCEL, ARGS(id), err);
 }
 
 static void due_read(struct rows *r, struct job_ref *refs, size_t *ret_n)

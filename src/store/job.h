@@ -32,7 +32,9 @@ MUST_CHECK int job_claim(struct db *db, const char *tenant_id, const char *id, c
 /* Longer lease. 0 renewed, 1 the job is no longer ours (or cancelled): drop it, -1 error. */
 MUST_CHECK int job_renew(struct db *db, const struct job *job, unsigned lease_s, struct error *err);
 
-/* Inside db_in_tx, first of all that the transaction writes: ERR_CONFLICT when the job is no longer ours, and nothing is written then. */
+/* Inside db_in_tx, first of all that the transaction writes: -1 and job_is_lost(err) when the job is no longer ours; the transaction must
+   end then, so nothing of it is written. */
+bool job_is_lost(const struct error *err);
 MUST_CHECK int job_hold(struct db *db, const struct job *job, unsigned lease_s, struct error *err); /* goes on afterwards */
 MUST_CHECK int job_succeed(struct db *db, const struct job *job, struct error *err);
 /* Inside db_in_tx. error: JSON {"code", "message", "retryable"}. job_fail also gives it to the document, if that is still of this version. */
@@ -40,6 +42,11 @@ MUST_CHECK int job_retry(struct db *db, const struct job *job, uint64_t wait_ms,
 MUST_CHECK int job_fail(struct db *db, const struct job *job, const char *error, struct error *err);
 /* Back into the queue as if never taken, at a clean stop. 0 given back, 1 no longer ours, -1 error. */
 MUST_CHECK int job_give_back(struct db *db, const struct job *job, struct error *err);
+
+/* Not before eta_us (wall clock), unless it runs already. */
+MUST_CHECK int job_delay(struct db *db, const char *tenant_id, const char *id, int64_t eta_us, struct error *err);
+/* Inside db_in_tx. 1: will not be done, and its document says so; 0: it has ended already, or there is none. */
+MUST_CHECK int job_cancel(struct db *db, const char *id, struct error *err);
 
 /* Jobs of these queues (NULL-terminated) that should be sent: their time has come after a pause, or their worker is silent, or (most
    urgent first) the message that was sent resend_s seconds ago or earlier seems lost; 0: none of these. Marks them as sent. For the reconciler, and for

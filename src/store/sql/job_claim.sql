@@ -10,6 +10,6 @@ WITH taken AS (
     UPDATE document d SET status = 'processing', processing_error = NULL
     FROM taken t
     WHERE d.tenant_id = current_setting('app.tenant_id')::uuid AND d.id = t.document_id AND d.version = t.version
-      AND t.kind = 'document.process' AND d.status IN ('pending', 'processed', 'error')
+      AND (d.status IN ('pending', 'error') OR d.status = 'processed' AND t.kind = 'document.process')
 )
 SELECT kind, priority, attempts, fence, document_id, version, traceparent FROM taken
