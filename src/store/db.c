@@ -195,7 +195,7 @@ int db_query(struct db *db, struct arena *a, enum sql q, const char *const *args
 int db_exec(struct db *db, enum sql q, const char *const *args, int nargs, struct error *err)
 {
     struct arena a = ARENA(4096);
-    struct rows  r;
+    struct rows  r = { 0 };
     int          rc = db_query(db, &a, q, args, nargs, &r, err);
 
     arena_free(&a);
