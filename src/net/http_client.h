@@ -111,7 +111,7 @@ int               net_sink_fd(void *arg, struct str piece);        /* arg: int *
 struct net_lines {
     int (*line)(void *arg, struct str line);
     void  *arg;
-    size_t max_line; /* bytes */
+    size_t max_line; /* bytes, a CR at its end included */
     char  *p;        /* the part of a line that has arrived */
     size_t n, cap;
 };
