@@ -16,8 +16,12 @@ static const struct command {
     { "up", "dms up", cmd_up, "start everything on this machine: PostgreSQL, Redis, API, web app, worker" },
     { "serve", "dms serve", cmd_serve, "answer HTTP requests: the API and the web app" },
     { "worker", "dms worker", cmd_worker, "run jobs: read, cut and embed documents" },
+    { "worker", "dms worker", cmd_worker, "do the work in the background: read files, embed" },
     { "migrate", "dms migrate", cmd_migrate, "bring the schema of the database up or back" },
     { "config", "dms config", cmd_config, "print or check the settings" },
+    { "doctor", "dms doctor", cmd_doctor, "check the set-up and say what to do" },
+    { "admin", "dms admin", cmd_admin, "look at organizations, people and mail" },
+    { "routes", "dms routes", cmd_routes, "print the addresses of the API" },
     { "version", "dms version", cmd_version, "print the version" },
     { NULL, NULL, NULL, "" }, /* a gap in the help */
     { "login", "dms login", cmd_login, "sign in to a server; the others below then act there" },
