@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { PASSWORD_BYTES = 12, FILE_MAX = 4096, DOCUMENTS_MAX = 50, UPLOAD_MS = 30000 };
+enum { PASSWORD_BYTES = 8, FILE_MAX = 4096, DOCUMENTS_MAX = 50, UPLOAD_MS = 30000 };
 
 /* The first is the owner of the organization. */
 static const struct {
@@ -39,10 +39,10 @@ static int read_passwords(struct app *app, const char *ret[ARRAY_LEN(people)], s
 
         for (size_t i = 0; i < ARRAY_LEN(people); i++) {
             unsigned char bytes[PASSWORD_BYTES];
-            char          letters[PASSWORD_BYTES * 2];
+            char          letters[PASSWORD_BYTES * 2 + 1];
 
             random_bytes(bytes, sizeof bytes);
-            base64url_encode(letters, bytes, sizeof bytes);
+            hex_encode(letters, bytes, sizeof bytes);
             sb_printf(&b, "%s\n", letters);
         }
         text = sb_str(&b);
@@ -167,8 +167,13 @@ static int make_documents(struct app *app, const char *url, const char *password
 
     if (access(done, F_OK) == 0)
         return 0;
-    if (!folder || glob(path_join(&app->arena, folder, "*.md"), 0, NULL, &files) != 0) {
-        puts("demo: there is no folder docs beside the program, so no sample documents");
+    if (folder && glob(path_join(&app->arena, folder, "*.md"), 0, NULL, &files) != 0)
+        files.gl_pathc = 0;
+    if (folder && glob(path_join(&app->arena, folder, "*/*.md"), GLOB_APPEND, NULL, &files) != 0 && files.gl_pathc == 0)
+        folder = NULL;
+    if (!folder) {
+        globfree(&files);
+        puts("demo: there is no folder docs with documents beside the program, so no samples");
         return 0;
     }
     struct net_client *client = net_client_open(NULL, err);
