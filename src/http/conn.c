@@ -175,10 +175,10 @@ static void gate_refuse(struct conn *c, const struct error *err)
     linger_watch(c);
 }
 
-static void hand_over(struct conn *c, size_t head)
+static void hand_over(struct conn *c, bool is_large)
 {
     struct http_loop  *l = c->loop;
-    struct MHD_Daemon *d = head > MAX_HEADERS_SMALL ? l->large : l->small;
+    struct MHD_Daemon *d = is_large ? l->large : l->small;
     struct error       ignored = { 0 }; /* the descriptor has another owner now */
 
     if (loop_watch(l->loop, &c->watch, 0, &ignored) < 0)
@@ -198,6 +198,7 @@ static void gate_ready(struct loop_fd *w, uint32_t events)
     struct conn *c = container_of(w, struct conn, watch);
     static _Thread_local char head[MAX_REQUEST_LINE + MAX_HEADERS + 1024];
     struct error err = { 0 };
+    struct head  facts;
     size_t       size;
     ssize_t      n = recv(c->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
 
@@ -207,11 +208,11 @@ static void gate_ready(struct loop_fd *w, uint32_t events)
         conn_free(c);
         return;
     }
-    int r = head_check((struct str){ head, (size_t)n }, &request_head_limits, &size, &err);
+    int r = head_check((struct str){ head, (size_t)n }, &request_head_limits, &size, &facts, &err);
     if (r < 0)
         gate_refuse(c, &err);
     else if (r == 1)
-        hand_over(c, size);
+        hand_over(c, /* is_large */ size > MAX_HEAD_SMALL || facts.chunked || facts.length > MAX_BODY_SMALL);
     else if (events & EPOLLRDHUP)
         conn_free(c);
 }

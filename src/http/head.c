@@ -174,7 +174,7 @@ static int check_header(struct head *h, struct str line, struct error *err)
     return head_field(h, name, value, err);
 }
 
-int head_check(struct str bytes, const struct head_limits *limits, size_t *ret_size, struct error *err)
+int head_check(struct str bytes, const struct head_limits *limits, size_t *ret_size, struct head *ret, struct error *err)
 {
     struct head h = { .limits = limits };
     struct str  rest = bytes, line;
@@ -193,6 +193,7 @@ int head_check(struct str bytes, const struct head_limits *limits, size_t *ret_s
             return r < 0 ? -1 : rest.n > limits->header ? error_say(err, ERR_HEADERS_TOO_LARGE, NULL, "a header is over %zu bytes", limits->header) : 0;
         if (line.n == 0) {
             *ret_size = bytes.n - rest.n;
+            *ret = h;
             return head_done(&h, err) < 0 ? -1 : 1;
         }
         if (check_header(&h, line, err) < 0)

@@ -26,8 +26,9 @@ MUST_CHECK int head_done(const struct head *h, struct error *err);
 /* METHOD SP target SP HTTP/1.1, without the line end. */
 MUST_CHECK int head_line(struct head *h, struct str line, struct error *err);
 
-/* Looks at the first bytes of a request as they came. 1: a whole head, and it is in order; 0: more has to come; -1 and err. */
-MUST_CHECK int head_check(struct str bytes, const struct head_limits *limits, size_t *ret_size, struct error *err);
+/* Looks at the first bytes of a request as they came. 1: a whole head (its size and its facts are told), and it is in order; 0: more has to
+   come; -1 and err. */
+MUST_CHECK int head_check(struct str bytes, const struct head_limits *limits, size_t *ret_size, struct head *ret, struct error *err);
 
 /* The same for a head in which libmicrohttpd 0.9 has written NUL over line ends and colons: from behind the request line's version up to
    the end of the head. False: there was a bare LF, a NUL or a folded line. */

@@ -16,11 +16,12 @@ enum {
     REQUEST_MAGIC = 0x7e0c51a3,
     MAX_REQUEST_LINE = 8192,   /* 414 above */
     MAX_HEADER = 16384,        /* one header; 431 above */
-    MAX_HEADERS_SMALL = 8192,  /* heads up to here go to the daemon with little memory a connection */
+    MAX_HEAD_SMALL = 4096,     /* first heads up to here go to the daemon with little memory a connection */
     MAX_HEADERS = 65536,       /* all headers; 431 above */
     MAX_HEADER_COUNT = 100,
     POOL_SMALL = 16384,        /* memory of a connection: request head, answer head, body in pieces */
-    POOL_LARGE = 98304,        /* the same where the first request's head is over MAX_HEADERS_SMALL */
+    POOL_LARGE = 98304,        /* the same where the first request's head is over MAX_HEAD_SMALL or its body over MAX_BODY_SMALL */
+    MAX_BODY_SMALL = 262144,
     DRAIN_BYTES = 262144,      /* so much of a refused body is read and dropped before the answer; more: answer and close */
     LINGER_MS = 2000,          /* after an early answer the rest of the body is read so long, for the answer to arrive */
     UPLOAD_BUFFER = 262144,
@@ -141,6 +142,7 @@ struct request_private {
     enum state              state;
     bool     begun, continued, suspended, is_head, close_after, answered, gone, done, over, cut_off;
     const char             *target; /* as sent */
+    const char             *target_at; /* where libmicrohttpd had it; only for comparing */
     struct str              query;
     const char             *version;
     uint64_t                declared, seen; /* body bytes; declared UINT64_MAX: chunked */

@@ -65,6 +65,7 @@ void *request_open(struct http_loop *l, struct conn *c, struct MHD_Connection *m
     p->mhd = mhd;
     p->answer.fd = -1;
     p->target = arena_text(&p->req.arena, target, strlen(target));
+    p->target_at = target;
     c->request = p;
     conn_phase(c, CONN_HEAD);
     l->in_flight++;
@@ -242,7 +243,7 @@ static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const cha
     return head_field(&reading->head, str_of(name), v, reading->err) < 0 ? MHD_NO : MHD_YES;
 }
 
-/* libmicrohttpd before 1.0 takes bare LF, NUL and folded lines without a word; the head still stands where it was read. */
+/* libmicrohttpd before 1.0 takes bare LF, NUL, folded lines and spare spaces without a word; the head still stands where it was read. */
 static int check_raw(struct request_private *p, const char *method)
 {
 #if MHD_VERSION < 0x01000000
@@ -252,6 +253,8 @@ static int check_raw(struct request_private *p, const char *method)
 
     if (end < method || !info || line > info->header_size || !head_was_strict(end, info->header_size - line))
         return error_say(&p->req.err, ERR_VALIDATION, NULL, "the request is malformed: a line does not end in CR LF, or is folded");
+    if (p->target_at != method + strlen(method) + 1 || p->version != p->target_at + strlen(p->target) + 1)
+        return error_say(&p->req.err, ERR_VALIDATION, NULL, "the request is malformed: the request line");
 #else
     (void)p;
     (void)method;
