@@ -60,9 +60,10 @@ struct weight {
     size_t      rows, columns; /* columns 0: a vector */
 };
 
-#define DENSE(member, name, out, in)                                                                                            \
-    { offsetof(struct layer, member.weight), name ".weight", out, in }, { offsetof(struct layer, member.bias), name ".bias", out, 0 }
-#define NORM(type, member, name)                                                                                                \
+#define DENSE(member, name, out, in)                                    \
+    { offsetof(struct layer, member.weight), name ".weight", out, in }, \
+        { offsetof(struct layer, member.bias), name ".bias", out, 0 }
+#define NORM(type, member, name) \
     { offsetof(type, member.gain), name ".weight", WIDTH, 0 }, { offsetof(type, member.shift), name ".bias", WIDTH, 0 }
 
 static const struct weight embedding_weights[] = {
@@ -83,7 +84,8 @@ static const struct weight layer_weights[] = {
 };
 
 /* Fills the members of `owner` (a struct bert or layer) that the rows name. */
-static int find_weights(const struct bert *b, void *owner, const char *prefix, const struct weight *w, size_t n, struct error *err)
+static int find_weights(const struct bert *b, void *owner, const char *prefix, const struct weight *w, size_t n,
+                        struct error *err)
 {
     const char *model = safetensors_has(b->file, "bert.embeddings.word_embeddings.weight") ? "bert." : "";
 
@@ -151,7 +153,8 @@ struct bert_scratch *bert_scratch_open(size_t max_tokens, struct error *err)
         goto fail;
     s->max_tokens = max_tokens;
     s->bytes = (max_tokens * PER_TOKEN + scores) * sizeof(float);
-    void *p = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* not touched, so not yet there */
+    void *p = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                   0); /* not touched, so not yet there */
     if (p == MAP_FAILED)
         goto fail;
     s->scores = p;
@@ -174,15 +177,15 @@ void bert_scratch_close(struct bert_scratch *s)
 }
 
 /* y[rows][out] = x[rows][in] times the transposed weight[out][in]; the rows of y lie `stride` apart. */
-static void multiply(const struct bert *b, const float *x, size_t rows, size_t in, const float *weight, size_t out, float *y,
-                     size_t stride)
+static void multiply(const struct bert *b, const float *x, size_t rows, size_t in, const float *weight, size_t out,
+                     float *y, size_t stride)
 {
     if (rows <= FEW_ROWS) {
         b->kernels->multiply_few(x, rows, in, weight, out, y, stride);
         return;
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)out, (int)in, 1.0f, x, (int)in, weight, (int)in, 0.0f, y,
-                (int)stride);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)out, (int)in, 1.0f, x, (int)in, weight,
+                (int)in, 0.0f, y, (int)stride);
 }
 
 static size_t embed(const struct bert *b, struct bert_scratch *s, const struct bert_sequence *sequences, size_t n)
@@ -210,11 +213,11 @@ static void attend(const struct bert *b, float *scores, const float *qkv, size_t
     for (size_t h = 0; h < HEADS; h++) {
         const float *q = qkv + h * HEAD, *k = q + WIDTH, *v = k + WIDTH;
 
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, tokens, tokens, HEAD, 1.0f / sqrtf(HEAD), q, QKV, k, QKV, 0.0f, scores,
-                    (int)stride);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, tokens, tokens, HEAD, 1.0f / sqrtf(HEAD), q, QKV, k, QKV,
+                    0.0f, scores, (int)stride);
         b->kernels->softmax(scores, stride, n, n);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, tokens, HEAD, tokens, 1.0f, scores, (int)stride, v, QKV, 0.0f,
-                    context + h * HEAD, WIDTH);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, tokens, HEAD, tokens, 1.0f, scores, (int)stride, v, QKV,
+                    0.0f, context + h * HEAD, WIDTH);
     }
 }
 
@@ -231,7 +234,8 @@ static void run_layer(const struct bert *b, const struct layer *l, struct bert_s
     for (size_t i = 0, row = 0; i < n; row += sequences[i].n, i++)
         attend(b, s->scores, s->inner + row * QKV, sequences[i].n, s->context + row * WIDTH);
     multiply(b, s->context, rows, WIDTH, l->attention.weight, WIDTH, attended, WIDTH);
-    b->kernels->add_norm(s->x, attended, l->attention.bias, l->attention_norm.gain, l->attention_norm.shift, rows, WIDTH);
+    b->kernels->add_norm(s->x, attended, l->attention.bias, l->attention_norm.gain, l->attention_norm.shift, rows,
+                         WIDTH);
 
     multiply(b, s->x, rows, WIDTH, l->inner.weight, INNER, s->inner, INNER);
     b->kernels->bias_gelu(s->inner, l->inner.bias, rows, INNER);

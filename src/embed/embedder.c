@@ -33,14 +33,16 @@ int embedder_normalise(float *vectors, size_t n, size_t dims, struct error *err)
             square += (double)vectors[i] * (double)vectors[i];
         double length = sqrt(square);
         if (!isfinite(length) || length < 1e-6)
-            return error_set(err, ERR_INTERNAL, "the embedding model answers vectors without length or with impossible numbers");
+            return error_set(err, ERR_INTERNAL,
+                             "the embedding model answers vectors without length or with impossible numbers");
         for (size_t i = 0; i < dims; i++)
             vectors[i] = (float)((double)vectors[i] / length);
     }
     return 0;
 }
 
-int embedder_run(struct embedder *e, enum embed_priority priority, const struct str *texts, size_t n, float *ret, struct error *err)
+int embedder_run(struct embedder *e, enum embed_priority priority, const struct str *texts, size_t n, float *ret,
+                 struct error *err)
 {
     if (n == 0)
         return 0;

@@ -12,17 +12,17 @@ enum embed_priority { EMBED_QUERY, EMBED_INGEST }; /* queries go before batches 
    add the model when the files are not there; ERR_INTERNAL when they are not what they should be. */
 struct embedder *embedder_open_local(const char *dir, unsigned threads, struct error *err);
 /* base_url: ".../v1"; api_key may be NULL; dims: what the model answers. timeout_ms bounds each call. */
-struct embedder *embedder_open_http(const char *base_url, const char *api_key, const char *model, size_t dims, unsigned timeout_ms,
-                                    struct error *err);
+struct embedder *embedder_open_http(const char *base_url, const char *api_key, const char *model, size_t dims,
+                                    unsigned timeout_ms, struct error *err);
 void             embedder_close(struct embedder *e); /* NULL is fine */
 
 const char *embedder_model(const struct embedder *e); /* "all-MiniLM-L6-v2", stored beside every vector */
 size_t      embedder_dims(const struct embedder *e);
 /* Tokens of a text without the two special ones; an estimate for http. */
-size_t      embedder_count_tokens(const struct embedder *e, struct str text);
+size_t embedder_count_tokens(const struct embedder *e, struct str text);
 
 /* n texts (valid UTF-8, may be empty) into ret[n * dims], each of length 1. Blocks; any number of threads may call. */
-MUST_CHECK int embedder_run(struct embedder *e, enum embed_priority priority, const struct str *texts, size_t n, float *ret,
-                            struct error *err);
+MUST_CHECK int embedder_run(struct embedder *e, enum embed_priority priority, const struct str *texts, size_t n,
+                            float *ret, struct error *err);
 
 #endif

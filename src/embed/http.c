@@ -67,11 +67,13 @@ static int read_vector(struct arena *a, const json_t *v, size_t dims, float *ret
     if (!jv_is_array(v) || jv_count(v) != dims)
         return -1;
     for (size_t i = 0; i < dims; i++)
-        ret[i] = (float)jv_number(jv_at(v, i), (double)__builtin_nanf("")); /* what is no number is found by embedder_normalise */
+        ret[i] = (float)jv_number(jv_at(v, i),
+                                  (double)__builtin_nanf("")); /* what is no number is found by embedder_normalise */
     return 0;
 }
 
-static int read_answer(struct arena *a, const struct remote *r, struct str body, size_t n, float *ret, struct error *err)
+static int read_answer(struct arena *a, const struct remote *r, struct str body, size_t n, float *ret,
+                       struct error *err)
 {
     struct error  why = { 0 };
     const json_t *v = json_read(a, body, 8, 16 * MAX_BATCH, &why), *data = v ? jv_get(v, "data") : NULL;
@@ -85,8 +87,11 @@ static int read_answer(struct arena *a, const struct remote *r, struct str body,
         if (index < 0 || index >= (int64_t)n || seen >> index & 1)
             return error_set(err, ERR_UNAVAILABLE, "the embedding service answers with wrong indexes");
         seen |= UINT64_C(1) << index;
-        if (read_vector(a, jv_get(jv_at(data, i), "embedding"), r->embedder.dims, ret + (size_t)index * r->embedder.dims) < 0)
-            return error_set(err, ERR_UNAVAILABLE, "the embedding service does not answer with vectors of %zu numbers", r->embedder.dims);
+        if (read_vector(a, jv_get(jv_at(data, i), "embedding"), r->embedder.dims,
+                        ret + (size_t)index * r->embedder.dims)
+            < 0)
+            return error_set(err, ERR_UNAVAILABLE, "the embedding service does not answer with vectors of %zu numbers",
+                             r->embedder.dims);
     }
     return 0;
 }
@@ -100,23 +105,28 @@ static int64_t next_wait(const struct net_response *answer, unsigned tries, int6
     if (answer->status != 0 && answer->status != 429 && answer->status < 500)
         return -1;
     if (answer->status != 0)
-        wait = net_response_retry_after(answer, 0, MAX_RETRY_AFTER) > 0 ? net_response_retry_after(answer, 0, MAX_RETRY_AFTER) * 1000 : wait;
+        wait = net_response_retry_after(answer, 0, MAX_RETRY_AFTER) > 0
+                   ? net_response_retry_after(answer, 0, MAX_RETRY_AFTER) * 1000
+                   : wait;
     return tries + 1 < MAX_TRIES && wait < left_ms ? wait : -1;
 }
 
 /* The answer to one body, 200 or an error. */
-static int ask(const struct remote *r, struct str body, size_t max_answer, struct arena *a, struct net_response *ret, struct error *err)
+static int ask(const struct remote *r, struct str body, size_t max_answer, struct arena *a, struct net_response *ret,
+               struct error *err)
 {
     int64_t end_us = clock_steady_us() + (int64_t)r->timeout_ms * 1000;
 
     for (unsigned tries = 0;; tries++) {
         int64_t            left_ms = (end_us - clock_steady_us()) / 1000;
-        struct net_request req = { .method = "POST", .url = r->url, .headers = r->headers, .body = body, .max_body = max_answer };
-        struct error       why = { 0 };
+        struct net_request req = {
+            .method = "POST", .url = r->url, .headers = r->headers, .body = body, .max_body = max_answer
+        };
+        struct error why = { 0 };
 
         req.timeout_ms = left_ms < 1 ? 1 : (unsigned)left_ms;
         *ret = (struct net_response){ 0 };
-        int     sent = net_run(r->client, &req, a, ret, &why);
+        int sent = net_run(r->client, &req, a, ret, &why);
         if (sent == 0 && ret->status == 200)
             return 0;
         if (sent < 0 && why.code != ERR_UNAVAILABLE)
@@ -132,8 +142,9 @@ static int ask(const struct remote *r, struct str body, size_t max_answer, struc
 
 static int run_batch(const struct remote *r, const struct str *texts, size_t n, float *ret, struct error *err)
 {
-    size_t max_answer = n * r->embedder.dims * NUMBER_BYTES + 65536;
-    _cleanup_(arena_free) struct arena a = ARENA((size_t)8 * MAX_BATCH_BYTES + 16 * max_answer); /* bodies grow by doubling */
+    size_t                             max_answer = n * r->embedder.dims * NUMBER_BYTES + 65536;
+    _cleanup_(arena_free) struct arena a =
+        ARENA((size_t)8 * MAX_BATCH_BYTES + 16 * max_answer); /* bodies grow by doubling */
     struct sb           body = SB(&a);
     struct net_response answer;
 
@@ -145,7 +156,8 @@ static int run_batch(const struct remote *r, const struct str *texts, size_t n, 
     return read_answer(&a, r, answer.body, n, ret, err);
 }
 
-static int remote_run(struct embedder *e, enum embed_priority priority, const struct str *texts, size_t n, float *ret, struct error *err)
+static int remote_run(struct embedder *e, enum embed_priority priority, const struct str *texts, size_t n, float *ret,
+                      struct error *err)
 {
     (void)priority; /* the service decides */
     for (size_t at = 0, count; at < n; at += count) {
@@ -184,7 +196,8 @@ static void remote_close(struct embedder *e)
 
 static const struct provider remote_provider = { remote_close, remote_count_tokens, remote_run };
 
-static int open_remote(struct remote *r, const char *base_url, const char *api_key, const char *model, struct error *err)
+static int open_remote(struct remote *r, const char *base_url, const char *api_key, const char *model,
+                       struct error *err)
 {
     struct str base = str_of(base_url);
     struct sb  url = SB(&r->arena), key = SB(&r->arena);
@@ -207,8 +220,8 @@ static int open_remote(struct remote *r, const char *base_url, const char *api_k
     return r->client ? 0 : -1;
 }
 
-struct embedder *embedder_open_http(const char *base_url, const char *api_key, const char *model, size_t dims, unsigned timeout_ms,
-                                    struct error *err)
+struct embedder *embedder_open_http(const char *base_url, const char *api_key, const char *model, size_t dims,
+                                    unsigned timeout_ms, struct error *err)
 {
     if (dims < 1 || dims > MAX_DIMS) {
         error_set(err, ERR_INTERNAL, "the embedding model's vectors must have 1 to %d numbers", MAX_DIMS);

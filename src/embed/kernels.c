@@ -75,13 +75,14 @@ static inline vf exp_negative(vf x)
 /* erf(|x| / sqrt 2) as a polynomial in |x| * 2 / 5.5 - 1 (Chebyshev fit on [0, 5.5], 2e-9; behind that it is 1 in float). */
 static inline vf gelu(vf x)
 {
-    static const float c[] = { -1.215718127e-03f, 1.384862512e-02f,  -8.302152272e-03f, -6.851070270e-02f, 8.671273204e-02f,
-                               1.080384220e-01f,  -2.686620603e-01f, 6.399600791e-02f,  3.281284256e-01f,  -4.350882968e-01f,
-                               1.020950225e-01f,  3.540684700e-01f,  -5.436754913e-01f, 4.136316243e-01f,  -1.891212896e-01f,
-                               5.001590272e-02f,  9.940404952e-01f };
-    vf magnitude = (vf)((vu)x & 0x7fffffffu);
-    vf s = smaller(magnitude, all(5.5f)) * (2.0f / 5.5f) - 1.0f;
-    vf erf = all(c[0]);
+    static const float c[] = { -1.215718127e-03f, 1.384862512e-02f,  -8.302152272e-03f, -6.851070270e-02f,
+                               8.671273204e-02f,  1.080384220e-01f,  -2.686620603e-01f, 6.399600791e-02f,
+                               3.281284256e-01f,  -4.350882968e-01f, 1.020950225e-01f,  3.540684700e-01f,
+                               -5.436754913e-01f, 4.136316243e-01f,  -1.891212896e-01f, 5.001590272e-02f,
+                               9.940404952e-01f };
+    vf                 magnitude = (vf)((vu)x & 0x7fffffffu);
+    vf                 s = smaller(magnitude, all(5.5f)) * (2.0f / 5.5f) - 1.0f;
+    vf                 erf = all(c[0]);
 
     for (size_t i = 1; i < ARRAY_LEN(c); i++)
         erf = erf * s + c[i];
@@ -100,7 +101,8 @@ static inline vf gelu(vf x)
 #else
 #define ALL_LANES(of, k) of(0, k), of(4, k), of(8, k), of(12, k)
 #endif
-#define ADD_LANES(a, b, of) (__builtin_shufflevector(a, b, ALL_LANES(of, 0)) + __builtin_shufflevector(a, b, ALL_LANES(of, 1)))
+#define ADD_LANES(a, b, of) \
+    (__builtin_shufflevector(a, b, ALL_LANES(of, 0)) + __builtin_shufflevector(a, b, ALL_LANES(of, 1)))
 
 /* y[o] = the sum over all lanes of v[o], the four together, for alone each would cost as much. */
 static inline void sum4(const vf v[4], float *y)
@@ -117,8 +119,8 @@ static inline void sum4(const vf v[4], float *y)
 }
 
 /* A tile of the product: `rows` (a constant after inlining) rows of x against 4 of the weights. */
-static inline __attribute__((always_inline)) void multiply_tile(const float *x, size_t rows, size_t in, const float *weight, float *y,
-                                                                size_t stride)
+static inline __attribute__((always_inline)) void multiply_tile(const float *x, size_t rows, size_t in,
+                                                                const float *weight, float *y, size_t stride)
 {
     vf total[TILE_ROWS][4] = { 0 };
 
@@ -136,7 +138,8 @@ static inline __attribute__((always_inline)) void multiply_tile(const float *x, 
         sum4(total[r], y + r * stride);
 }
 
-static void multiply_few(const float *x, size_t rows, size_t in, const float *weight, size_t out, float *y, size_t stride)
+static void multiply_few(const float *x, size_t rows, size_t in, const float *weight, size_t out, float *y,
+                         size_t stride)
 {
     for (size_t o = 0; o < out; o += 4, weight += 4 * in) {
         size_t r = 0;
@@ -166,7 +169,8 @@ static void bias_gelu(float *x, const float *bias, size_t rows, size_t width)
             store(x + i, gelu(load(x + i) + load(bias + i)));
 }
 
-static void add_norm(float *x, const float *y, const float *bias, const float *gain, const float *shift, size_t rows, size_t width)
+static void add_norm(float *x, const float *y, const float *bias, const float *gain, const float *shift, size_t rows,
+                     size_t width)
 {
     for (size_t r = 0; r < rows; r++, x += width, y += width) {
         vf total = all(0), square = all(0);
@@ -226,4 +230,9 @@ static void softmax(float *x, size_t stride, size_t rows, size_t n)
 
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
-const struct kernels KERNELS = { .name = TEXT(KERNELS), .multiply_few = multiply_few, .add_bias = add_bias, .bias_gelu = bias_gelu, .add_norm = add_norm, .softmax = softmax };
+const struct kernels KERNELS = { .name = TEXT(KERNELS),
+                                 .multiply_few = multiply_few,
+                                 .add_bias = add_bias,
+                                 .bias_gelu = bias_gelu,
+                                 .add_norm = add_norm,
+                                 .softmax = softmax };

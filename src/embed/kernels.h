@@ -12,13 +12,15 @@ struct kernels {
     const char *name;
     /* y[r][o] = x[r] . weight[o] over `in` numbers, for few rows: reads each weight once and packs nothing, where a general matrix
        product would spend its time on packing. rows of y lie `stride` apart; out is a multiple of 4. */
-    void (*multiply_few)(const float *x, size_t rows, size_t in, const float *weight, size_t out, float *y, size_t stride);
+    void (*multiply_few)(const float *x, size_t rows, size_t in, const float *weight, size_t out, float *y,
+                         size_t stride);
     /* x[r][i] += bias[i]; rows lie `stride` apart. */
     void (*add_bias)(float *x, size_t stride, const float *bias, size_t rows, size_t width);
     /* x = gelu(x + bias), the exact one by erf: within 6e-7 of it for |x| <= 8. */
     void (*bias_gelu)(float *x, const float *bias, size_t rows, size_t width);
     /* x = norm(x + y + bias) * gain + shift: mean 0 and biased variance 1 a row. */
-    void (*add_norm)(float *x, const float *y, const float *bias, const float *gain, const float *shift, size_t rows, size_t width);
+    void (*add_norm)(float *x, const float *y, const float *bias, const float *gain, const float *shift, size_t rows,
+                     size_t width);
     /* Each row's first n numbers become their softmax; what stands behind them up to the stride is overwritten. */
     void (*softmax)(float *x, size_t stride, size_t rows, size_t n);
 };

@@ -22,8 +22,9 @@ enum {
     PRIORITIES = EMBED_INGEST + 1,
 };
 
-static const char how_to_add[] = "The embedding model is not installed, so search is by words only. Add it with \"script/model DIR\", or "
-                                 "name a service that speaks the OpenAI embeddings protocol.";
+static const char how_to_add[] =
+    "The embedding model is not installed, so search is by words only. Add it with \"script/model DIR\", or "
+    "name a service that speaks the OpenAI embeddings protocol.";
 
 /* A text on its way, in the arena of the call. */
 struct item {
@@ -102,7 +103,7 @@ static void *ingest_main(void *arg)
     struct core  *c = arg;
     struct local *l = c->local;
     struct queue *q = &l->queues[EMBED_INGEST];
-    int           ignored = setpriority(PRIO_PROCESS, (id_t)gettid(), INGEST_NICE); /* this thread only; it works without, too */
+    int ignored = setpriority(PRIO_PROCESS, (id_t)gettid(), INGEST_NICE); /* this thread only; it works without, too */
 
     (void)ignored;
     pthread_mutex_lock(&l->lock);
@@ -144,13 +145,14 @@ static int longest_first(const void *a, const void *b)
 }
 
 /* At most MAX_TEXTS texts. Long ones go first, so that the cores end at about the same time. */
-static int run_some(struct local *l, enum embed_priority priority, const struct str *texts, size_t n, float *ret, struct error *err)
+static int run_some(struct local *l, enum embed_priority priority, const struct str *texts, size_t n, float *ret,
+                    struct error *err)
 {
-    size_t       room = n * (sizeof(struct item) + BERT_MAX_TOKENS * sizeof(uint32_t));
+    size_t                             room = n * (sizeof(struct item) + BERT_MAX_TOKENS * sizeof(uint32_t));
     _cleanup_(arena_free) struct arena a = ARENA(room + 64);
-    struct item *items = arena_alloc_array(&a, n, sizeof *items);
-    uint32_t    *ids = arena_alloc_array(&a, n * BERT_MAX_TOKENS, sizeof *ids);
-    size_t       left = n;
+    struct item                       *items = arena_alloc_array(&a, n, sizeof *items);
+    uint32_t                          *ids = arena_alloc_array(&a, n * BERT_MAX_TOKENS, sizeof *ids);
+    size_t                             left = n;
 
     if (!items || !ids)
         return error_set(err, ERR_UNAVAILABLE, "no memory for the tokens of %zu texts", n);
@@ -176,7 +178,8 @@ static int run_some(struct local *l, enum embed_priority priority, const struct 
     return 0;
 }
 
-static int local_run(struct embedder *e, enum embed_priority priority, const struct str *texts, size_t n, float *ret, struct error *err)
+static int local_run(struct embedder *e, enum embed_priority priority, const struct str *texts, size_t n, float *ret,
+                     struct error *err)
 {
     struct local *l = (struct local *)e;
 
@@ -234,7 +237,9 @@ static int start_cores(struct local *l, struct error *err)
         l->free = c;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed == 0 ? 0 : error_set(err, ERR_UNAVAILABLE, "cannot start a thread: %s", strerror(failed > 0 ? failed : 0));
+    return failed == 0
+               ? 0
+               : error_set(err, ERR_UNAVAILABLE, "cannot start a thread: %s", strerror(failed > 0 ? failed : 0));
 }
 
 static int open_model(struct local *l, const char *dir, struct error *err)

@@ -8,7 +8,8 @@
 struct provider {
     void (*close)(struct embedder *e);
     size_t (*count_tokens)(const struct embedder *e, struct str text);
-    int (*run)(struct embedder *e, enum embed_priority priority, const struct str *texts, size_t n, float *ret, struct error *err);
+    int (*run)(struct embedder *e, enum embed_priority priority, const struct str *texts, size_t n, float *ret,
+               struct error *err);
 };
 
 /* First member of each provider's own struct. */

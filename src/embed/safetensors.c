@@ -38,8 +38,9 @@ static const struct {
     const char *name;
     unsigned    bytes;
 } dtypes[] = {
-    { "F64", 8 }, { "F32", 4 }, { "F16", 2 }, { "BF16", 2 }, { "I64", 8 }, { "I32", 4 },  { "I16", 2 },     { "I8", 1 },
-    { "U64", 8 }, { "U32", 4 }, { "U16", 2 }, { "U8", 1 },   { "BOOL", 1 }, { "F8_E4M3", 1 }, { "F8_E5M2", 1 },
+    { "F64", 8 }, { "F32", 4 }, { "F16", 2 },  { "BF16", 2 },    { "I64", 8 },
+    { "I32", 4 }, { "I16", 2 }, { "I8", 1 },   { "U64", 8 },     { "U32", 4 },
+    { "U16", 2 }, { "U8", 1 },  { "BOOL", 1 }, { "F8_E4M3", 1 }, { "F8_E5M2", 1 },
 };
 
 static int damaged(struct error *err, const char *name, const char *why)
@@ -53,8 +54,8 @@ static int map_file(struct safetensors *s, const char *path, struct error *err)
     struct stat           st;
 
     if (fd < 0)
-        return error_set(err, errno == ENOENT || errno == ENOTDIR ? ERR_UNAVAILABLE : err_of_errno(errno), "cannot open %s: %s", path,
-                         strerror(errno));
+        return error_set(err, errno == ENOENT || errno == ENOTDIR ? ERR_UNAVAILABLE : err_of_errno(errno),
+                         "cannot open %s: %s", path, strerror(errno));
     if (fstat(fd, &st) < 0)
         return error_set(err, err_of_errno(errno), "cannot look at %s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode) || st.st_size < LENGTH_BYTES)
@@ -145,7 +146,8 @@ static int check_cover(const struct safetensors *s, struct error *err)
 
     for (size_t i = 0; i < s->n; i++) {
         if (s->tensors[i].begin != at)
-            return damaged(err, s->tensors[i].name, s->tensors[i].begin < at ? "overlaps another" : "leaves a hole before it");
+            return damaged(err, s->tensors[i].name,
+                           s->tensors[i].begin < at ? "overlaps another" : "leaves a hole before it");
         at = s->tensors[i].end;
     }
     if (at != s->data_n)
@@ -160,7 +162,8 @@ static int read_header(struct safetensors *s, struct error *err)
 
     if (find_header(s, &header, err) < 0)
         return -1;
-    json_t *v = json_read(&s->arena, header, MAX_DEPTH, (size_t)MAX_TENSORS * MEMBERS_PER_TENSOR, &why); /* no name twice */
+    json_t *v =
+        json_read(&s->arena, header, MAX_DEPTH, (size_t)MAX_TENSORS * MEMBERS_PER_TENSOR, &why); /* no name twice */
     if (!v || !jv_is_object(v))
         return error_set(err, ERR_INTERNAL, "safetensors: header: %s", v ? "not an object" : error_text(&why));
     for (void *it = jv_first(v); it; it = jv_next(v, it))
@@ -219,7 +222,8 @@ bool safetensors_has(const struct safetensors *s, const char *name)
     return find(s, name) != NULL;
 }
 
-const float *safetensors_f32(const struct safetensors *s, const char *name, const size_t *shape, size_t rank, struct error *err)
+const float *safetensors_f32(const struct safetensors *s, const char *name, const size_t *shape, size_t rank,
+                             struct error *err)
 {
     const struct tensor *t = find(s, name);
     bool                 same = t && strcmp(t->dtype, "F32") == 0 && t->rank == rank;

@@ -14,6 +14,7 @@ void                safetensors_close(struct safetensors *s); /* NULL is fine */
 bool safetensors_has(const struct safetensors *s, const char *name);
 
 /* The numbers of an F32 tensor of exactly that shape, row by row, in the mapped file. NULL and ERR_INTERNAL when it is absent or another. */
-const float *safetensors_f32(const struct safetensors *s, const char *name, const size_t *shape, size_t rank, struct error *err);
+const float *safetensors_f32(const struct safetensors *s, const char *name, const size_t *shape, size_t rank,
+                             struct error *err);
 
 #endif

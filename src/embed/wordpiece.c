@@ -34,7 +34,7 @@ struct run {
     const struct wordpiece *w;
     uint32_t               *ids; /* NULL: only counted */
     size_t                  n, max;
-    size_t                  points, bytes; /* of the word; points may pass MAX_WORD, its text does not */
+    size_t                  points, bytes;    /* of the word; points may pass MAX_WORD, its text does not */
     uint16_t                at[MAX_WORD + 1]; /* where each code point begins, and the end */
     char                    word[MAX_WORD * 4];
 };
@@ -63,8 +63,9 @@ static struct entry *find(const struct wordpiece *w, struct str piece, bool cont
     for (;; i = (i + 1) & (SLOTS - 1)) {
         struct entry *e = &w->slots[i];
 
-        if (e->n == 0 || (e->hash == hash && e->n == piece.n && e->continues == continues &&
-                          memcmp(w->text + e->offset, piece.p, piece.n) == 0))
+        if (e->n == 0
+            || (e->hash == hash && e->n == piece.n && e->continues == continues
+                && memcmp(w->text + e->offset, piece.p, piece.n) == 0))
             return e;
     }
 }
@@ -82,11 +83,9 @@ static int add(struct wordpiece *w, struct str line, uint32_t id, struct error *
     struct entry *e = find(w, piece, continues, hash);
     if (e->n != 0)
         return error_set(err, ERR_INTERNAL, "vocabulary: line %u stands there twice", id + 1);
-    *e = (struct entry){ .hash = hash,
-                         .n = (uint16_t)piece.n,
-                         .continues = continues,
-                         .offset = (uint32_t)(piece.p - w->text),
-                         .id = id };
+    *e = (struct entry){
+        .hash = hash, .n = (uint16_t)piece.n, .continues = continues, .offset = (uint32_t)(piece.p - w->text), .id = id
+    };
     if (piece.n > w->max_piece)
         w->max_piece = piece.n;
     return 0;
@@ -97,7 +96,9 @@ static int read_lines(struct wordpiece *w, struct str text, struct error *err)
     static const struct {
         uint32_t    id;
         const char *token;
-    } special[] = { { WORDPIECE_PAD, "[PAD]" }, { WORDPIECE_UNK, "[UNK]" }, { WORDPIECE_CLS, "[CLS]" }, { WORDPIECE_SEP, "[SEP]" } };
+    } special[] = {
+        { WORDPIECE_PAD, "[PAD]" }, { WORDPIECE_UNK, "[UNK]" }, { WORDPIECE_CLS, "[CLS]" }, { WORDPIECE_SEP, "[SEP]" }
+    };
     size_t specials = 0;
 
     while (text.n > 0) {
@@ -245,8 +246,9 @@ static bool is_punctuation(uint32_t cp)
 /* The blocks as the reference library has them: 2B920 where BERT's own code had 2B820. */
 static bool is_cjk(uint32_t cp)
 {
-    static const uint32_t blocks[][2] = { { 0x4e00, 0x9fff },   { 0x3400, 0x4dbf },   { 0x20000, 0x2a6df }, { 0x2a700, 0x2b73f },
-                                          { 0x2b740, 0x2b81f }, { 0x2b920, 0x2ceaf }, { 0xf900, 0xfaff },   { 0x2f800, 0x2fa1f } };
+    static const uint32_t blocks[][2] = { { 0x4e00, 0x9fff },   { 0x3400, 0x4dbf },   { 0x20000, 0x2a6df },
+                                          { 0x2a700, 0x2b73f }, { 0x2b740, 0x2b81f }, { 0x2b920, 0x2ceaf },
+                                          { 0xf900, 0xfaff },   { 0x2f800, 0x2fa1f } };
 
     if (cp < 0x3400)
         return false;
@@ -262,7 +264,8 @@ static void add_folded(struct run *r, uint32_t cp)
 {
     utf8proc_int32_t part[MAX_DECOMPOSED] = { (utf8proc_int32_t)cp };
     int              boundary = 0;
-    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)cp, part, MAX_DECOMPOSED, UTF8PROC_DECOMPOSE, &boundary);
+    utf8proc_ssize_t n =
+        utf8proc_decompose_char((utf8proc_int32_t)cp, part, MAX_DECOMPOSED, UTF8PROC_DECOMPOSE, &boundary);
 
     if (n < 0 || n > MAX_DECOMPOSED)
         n = 1;
@@ -281,8 +284,8 @@ static void add_unicode(struct run *r, uint32_t cp)
 {
     utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
 
-    if (cp == 0xfffd || c == UTF8PROC_CATEGORY_CC || c == UTF8PROC_CATEGORY_CF || c == UTF8PROC_CATEGORY_CO ||
-        c == UTF8PROC_CATEGORY_CS)
+    if (cp == 0xfffd || c == UTF8PROC_CATEGORY_CC || c == UTF8PROC_CATEGORY_CF || c == UTF8PROC_CATEGORY_CO
+        || c == UTF8PROC_CATEGORY_CS)
         return;
     if (c == UTF8PROC_CATEGORY_ZS || c == UTF8PROC_CATEGORY_ZL || c == UTF8PROC_CATEGORY_ZP) {
         end_word(r);

@@ -11,7 +11,7 @@ struct wordpiece; /* read-only once open: any thread */
 /* vocab.txt: one token a line, its id is its line from 0. ERR_INTERNAL for a file that is not a BERT vocabulary, ERR_UNAVAILABLE
    when there is none. */
 struct wordpiece *wordpiece_open(const char *path, struct error *err);
-void              wordpiece_close(struct wordpiece *w); /* NULL is fine */
+void              wordpiece_close(struct wordpiece *w);      /* NULL is fine */
 size_t            wordpiece_size(const struct wordpiece *w); /* all ids are below */
 
 /* The ids of the text's tokens, at most max of them, without [CLS] and [SEP]; returns how many. The text may hold any bytes. Names of

@@ -383,7 +383,8 @@ static int perform(struct exchange *x, struct net_response *ret, struct error *e
     return 0;
 }
 
-int net_run(struct net_client *c, const struct net_request *req, struct arena *a, struct net_response *ret, struct error *err)
+int net_run(struct net_client *c, const struct net_request *req, struct arena *a, struct net_response *ret,
+            struct error *err)
 {
     struct exchange x = { .client = c, .req = req, .arena = a, .body = SB(a) };
     int             result = -1;

@@ -44,7 +44,7 @@ struct net_part {
     const char              *content_type; /* NULL: none is named */
     const char              *path;         /* streams this file */
     const struct net_source *source;
-    struct str               data;         /* where path and source are NULL; may be empty */
+    struct str               data; /* where path and source are NULL; may be empty */
 };
 
 struct net_request {
@@ -62,7 +62,8 @@ struct net_request {
     /* Gives up after so long at under 1 byte per second (rounded up to seconds); 0: never. For streams. */
     unsigned stall_timeout_ms;
 
-    size_t max_body; /* bytes of answer kept in memory; more is ERR_TOO_LARGE; 0: 1 MiB. Not for what goes to the sink */
+    size_t
+        max_body; /* bytes of answer kept in memory; more is ERR_TOO_LARGE; 0: 1 MiB. Not for what goes to the sink */
     /* Takes the body of a 2xx answer piece by piece, as it arrives (a download, a stream of events); any other answer still
        goes into memory. Non-zero ends the request: net_run returns -1, err is what sink set, else ERR_UNAVAILABLE. */
     int (*sink)(void *arg, struct str piece);
@@ -104,7 +105,7 @@ struct net_fd {
     off_t start;
 };
 struct net_source net_source_fd(struct net_fd *f, int64_t size); /* f must outlive the request */
-int               net_sink_fd(void *arg, struct str piece);        /* arg: int * */
+int               net_sink_fd(void *arg, struct str piece);      /* arg: int * */
 
 /* A sink that cuts a stream into lines (SSE): .sink = net_sink_lines, .sink_arg = &lines. line is called without the line's
    end (LF or CRLF); non-zero ends the request. A line longer than max_line ends it too. Free with net_lines_free. */

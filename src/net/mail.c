@@ -21,9 +21,13 @@ int mail_file(const char *dir, const char *to, const char *subject, struct str t
     clock_rfc3339(now, clock_wall_us());
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&t, &tm));
     sb_printf(&path, "%s/%s-%s.eml", dir, now, id.text);
-    sb_printf(&mail, "From: CODITECT DMS <no-reply@localhost>\r\nTo: <%s>\r\nSubject: %s\r\nDate: %s\r\nMessage-ID: <%s@localhost>\r\n", to,
-              subject, date, id.text);
-    sb_put(&mail, S("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"));
+    sb_printf(
+        &mail,
+        "From: CODITECT DMS <no-reply@localhost>\r\nTo: <%s>\r\nSubject: %s\r\nDate: %s\r\nMessage-ID: <%s@localhost>\r\n",
+        to, subject, date, id.text);
+    sb_put(
+        &mail,
+        S("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"));
     sb_put(&mail, text);
     int rc = a.failed ? error_set(err, ERR_TOO_LARGE, "a mail over its memory") : file_make_dirs(dir, 0700, err);
     if (rc == 0)

@@ -97,8 +97,9 @@ static int measure(struct embedder *e, struct arena *a, const struct input *in, 
     for (unsigned i = 0; v && i < QUERIES; i++)
         if (embedder_run(e, EMBED_QUERY, &query, 1, v, err) < 0)
             return -1;
-    printf("%zu texts, %zu tokens, best of %d: %.3f s, %.0f tokens/s; a query: %.2f ms\n", in->n, tokens, ROUNDS, (double)best / 1e6,
-           (double)tokens / ((double)best / 1e6), (double)(clock_steady_us() - begin) / 1e3 / (double)QUERIES);
+    printf("%zu texts, %zu tokens, best of %d: %.3f s, %.0f tokens/s; a query: %.2f ms\n", in->n, tokens, ROUNDS,
+           (double)best / 1e6, (double)tokens / ((double)best / 1e6),
+           (double)(clock_steady_us() - begin) / 1e3 / (double)QUERIES);
     return 0;
 }
 

@@ -98,7 +98,8 @@ static void texts_of_all_kinds_equal_the_reference(void **state)
     const char      *source = getenv("DMS_SOURCE_DIR");
 
     (void)state;
-    assert_int_equal(file_read(&a, path_join(&a, source ? source : ".", "test/embed/golden.json"), 1 << 20, &file, &err), 1);
+    assert_int_equal(
+        file_read(&a, path_join(&a, source ? source : ".", "test/embed/golden.json"), 1 << 20, &file, &err), 1);
     const json_t *rows = json_read(&a, file, 4, 1000, &err);
     size_t        n = jv_count(rows);
     assert_in_range(n, 20, ARRAY_LEN(texts));
@@ -120,7 +121,8 @@ static void texts_of_all_kinds_equal_the_reference(void **state)
 /* n texts of 0 to 300 words, the same at each run. */
 static struct str *mixed_texts(struct arena *a, size_t n)
 {
-    static const char *const words[] = { "contract", "supplier", "renewal", "invoice", "audit", "payment", "heat", "\u00c9t\u00e9", "\u6771\u4eac" };
+    static const char *const words[] = { "contract", "supplier", "renewal",       "invoice",     "audit",
+                                         "payment",  "heat",     "\u00c9t\u00e9", "\u6771\u4eac" };
     struct str              *ret = arena_alloc_array(a, n, sizeof *ret);
     unsigned                 seed = 7;
 
@@ -461,7 +463,11 @@ static struct str vectors(struct arena *a, enum mode mode, size_t n)
         if (mode == BASE64)
             sb_printf(&b, "\"%s==\"}", text);
         else
-            sb_printf(&b, "[%zu,%s,0,%s]}", i, mode == NO_NUMBER ? "null" : mode == ZERO ? "0.0" : "1.0e0", mode == LONG ? "0,0" : "0");
+            sb_printf(&b, "[%zu,%s,0,%s]}", i,
+                      mode == NO_NUMBER ? "null"
+                      : mode == ZERO    ? "0.0"
+                                        : "1.0e0",
+                      mode == LONG ? "0,0" : "0");
     }
     sb_puts(&b, "]}");
     return sb_str(&b);
@@ -474,14 +480,16 @@ static struct str serve(void *arg, struct arena *a, struct str request)
     snprintf(s->request, sizeof s->request, "%.*s", (int)(request.n < 8000 ? request.n : 8000), request.p);
     s->asked++;
     if (s->mode == ALWAYS_BUSY || (s->mode == BUSY_ONCE && s->asked == 1))
-        return fake_answer(a, "429 Too Many Requests", s->mode == BUSY_ONCE ? "Retry-After: 1\r\n" : "Retry-After: 60\r\n", S("{}"));
+        return fake_answer(a, "429 Too Many Requests",
+                           s->mode == BUSY_ONCE ? "Retry-After: 1\r\n" : "Retry-After: 60\r\n", S("{}"));
     if (s->mode == BROKEN_ONCE && s->asked == 1)
         return fake_answer(a, "502 Bad Gateway", "", S("sorry"));
     if (s->mode == DENIED)
         return fake_answer(a, "401 Unauthorized", "", S("{}"));
     if (s->mode == NO_JSON)
         return fake_answer(a, "200 OK", "", S("<html>"));
-    return fake_answer(a, "200 OK", "Content-Type: application/json\r\n", vectors(a, s->mode, count_inputs(a, request)));
+    return fake_answer(a, "200 OK", "Content-Type: application/json\r\n",
+                       vectors(a, s->mode, count_inputs(a, request)));
 }
 
 /* Asks for n texts; the vectors are checked when it succeeds. */
@@ -525,7 +533,8 @@ static void a_service_is_asked_in_batches_and_answers_in_any_order(void **state)
     assert_int_equal(strncmp(s.request, "POST /v1/embeddings HTTP/1.1\r\n", 30), 0);
     assert_non_null(strstr(s.request, "Authorization: Bearer k\"ey\r\n"));
     assert_non_null(strstr(s.request, "Content-Type: application/json\r\n"));
-    assert_non_null(strstr(s.request, "{\"model\":\"m\\\"1\",\"encoding_format\":\"float\",\"input\":[\"a \\\"text\\\"\\n\",\" \",\"a "));
+    assert_non_null(strstr(
+        s.request, "{\"model\":\"m\\\"1\",\"encoding_format\":\"float\",\"input\":[\"a \\\"text\\\"\\n\",\" \",\"a "));
     assert_int_equal(ask(SHUFFLED, 150, &s), ERR_NONE);
     assert_int_equal(s.asked, 3);
     assert_int_equal(ask(BASE64, 3, &s), ERR_NONE);

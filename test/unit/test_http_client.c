@@ -22,18 +22,21 @@ static struct str answer(void *arg, struct arena *a, struct str request)
     memcpy(seen->text, request.p, seen->n);
     seen->text[seen->n] = '\0';
     if (str_eq(path, S("/missing")))
-        return fake_answer(a, "404 Not Found", "Content-Type: application/problem+json; charset=utf-8\r\n", S("{\"no\":1}"));
+        return fake_answer(a, "404 Not Found", "Content-Type: application/problem+json; charset=utf-8\r\n",
+                           S("{\"no\":1}"));
     if (str_eq(path, S("/moved")))
         return fake_answer(a, "302 Found", "Location: /ok\r\n", S(""));
     if (str_eq(path, S("/wait")))
         return fake_answer(a, "429 Too Many Requests", "Retry-After: 7\r\n", S(""));
     if (str_eq(path, S("/lines")))
-        return fake_answer(a, "200 OK", "Content-Type: text/event-stream\r\n", S("event: a\r\ndata: 1\n\ndata: 22\n: tail"));
+        return fake_answer(a, "200 OK", "Content-Type: text/event-stream\r\n",
+                           S("event: a\r\ndata: 1\n\ndata: 22\n: tail"));
     if (str_eq(path, S("/never")))
         return (struct str){ NULL, 0 };
     if (str_eq(path, S("/large")))
         return fake_answer(a, "200 OK", "", (struct str){ arena_alloc(a, 100000), 100000 });
-    return fake_answer(a, "200 OK", "Content-Type: text/plain\r\nX-Two:  a b \r\n", str_eq(method, S("HEAD")) ? S("") : S("hello"));
+    return fake_answer(a, "200 OK", "Content-Type: text/plain\r\nX-Two:  a b \r\n",
+                       str_eq(method, S("HEAD")) ? S("") : S("hello"));
 }
 
 struct fixture {
@@ -144,9 +147,10 @@ static void a_body_is_sent_with_the_callers_headers_and_no_others(void **state)
 {
     struct fixture *f = *state;
 
-    run(f, &(struct net_request){ .url = url(f, "/ok"),
-                                  .headers = (const char *const[]){ "Content-Type: application/json", "X-Key: k", NULL },
-                                  .body = S("{\"a\":1}") });
+    run(f,
+        &(struct net_request){ .url = url(f, "/ok"),
+                               .headers = (const char *const[]){ "Content-Type: application/json", "X-Key: k", NULL },
+                               .body = S("{\"a\":1}") });
     assert_int_equal(strncmp(f->seen.text, "POST /ok ", 9), 0);
     assert_non_null(strstr(f->seen.text, "Content-Type: application/json\r\n"));
     assert_non_null(strstr(f->seen.text, "X-Key: k\r\n"));
@@ -162,9 +166,11 @@ static void a_body_is_sent_with_the_callers_headers_and_no_others(void **state)
 
 static void what_could_forge_a_request_is_refused(void **state)
 {
-    struct fixture    *f = *state;
-    const char *const  line[] = { "X: a\r\nY: b", NULL }, *const bare[] = { "X", NULL };
-    const char        *bad[] = { "ftp://127.0.0.1/", "file:///etc/passwd", "http://a b/", "http://127.0.0.1/\r\nX: y", "http://", "" };
+    struct fixture   *f = *state;
+    const char *const line[] = { "X: a\r\nY: b", NULL }, *const bare[] = { "X", NULL };
+    const char *bad[] = { "ftp://127.0.0.1/", "file:///etc/passwd",
+                          "http://a b/",      "http://127.0.0.1/\r\nX: y",
+                          "http://",          "" };
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_int_equal(run_fails(f, &(struct net_request){ .url = bad[i] }), ERR_VALIDATION);
@@ -252,7 +258,9 @@ static void a_file_is_streamed_with_and_without_a_known_size(void **state)
     struct progress   p = { 0 };
     struct net_source source = net_source_fd(&file, 60000);
 
-    run(f, &(struct net_request){ .method = "PUT", .url = url(f, "/ok"), .source = &source, .progress = note_progress, .progress_arg = &p });
+    run(f,
+        &(struct net_request){
+            .method = "PUT", .url = url(f, "/ok"), .source = &source, .progress = note_progress, .progress_arg = &p });
     assert_int_equal(strncmp(f->seen.text, "PUT /ok ", 8), 0);
     assert_non_null(strstr(f->seen.text, "Content-Length: 60000\r\n"));
     assert_int_equal(p.sent, 60000);
@@ -270,8 +278,9 @@ static void progress_can_end_a_request(void **state)
     struct fixture *f = *state;
     struct progress p = { .stop = true };
 
-    assert_int_equal(run_fails(f, &(struct net_request){ .url = url(f, "/never"), .progress = note_progress, .progress_arg = &p }),
-                     ERR_UNAVAILABLE);
+    assert_int_equal(
+        run_fails(f, &(struct net_request){ .url = url(f, "/never"), .progress = note_progress, .progress_arg = &p }),
+        ERR_UNAVAILABLE);
 }
 
 static void a_form_has_its_fields_and_files(void **state)
@@ -295,11 +304,13 @@ static void a_form_has_its_fields_and_files(void **state)
     assert_int_equal(strncmp(f->seen.text, "POST /ok ", 9), 0);
     assert_non_null(strstr(f->seen.text, "Content-Type: multipart/form-data; boundary="));
     assert_non_null(strstr(f->seen.text, "form-data; name=\"title\"\r\n\r\nT \xc3\xa4\r\n"));
-    assert_non_null(strstr(f->seen.text, "name=\"file\"; filename=\"a %22b%22.txt\"\r\nContent-Type: text/plain\r\n\r\nabcdefghij"));
+    assert_non_null(strstr(f->seen.text,
+                           "name=\"file\"; filename=\"a %22b%22.txt\"\r\nContent-Type: text/plain\r\n\r\nabcdefghij"));
     assert_non_null(strstr(f->seen.text, "filename=\"c.bin\"\r\n"));
     assert_non_null(strstr(f->seen.text, "\r\n\r\nfrom disk\r\n"));
     parts[2].path = "/nonexistent/file";
-    assert_int_equal(run_fails(f, &(struct net_request){ .url = url(f, "/ok"), .parts = parts, .parts_n = 3 }), ERR_NOT_FOUND);
+    assert_int_equal(run_fails(f, &(struct net_request){ .url = url(f, "/ok"), .parts = parts, .parts_n = 3 }),
+                     ERR_NOT_FOUND);
     unlink(path);
     close(file.fd);
 }
@@ -309,7 +320,8 @@ static void a_download_goes_to_the_sink_but_an_error_to_memory(void **state)
     struct fixture *f = *state;
     int             fd = make_file(0);
 
-    struct net_response r = run(f, &(struct net_request){ .url = url(f, "/large"), .max_body = 10, .sink = net_sink_fd, .sink_arg = &fd });
+    struct net_response r =
+        run(f, &(struct net_request){ .url = url(f, "/large"), .max_body = 10, .sink = net_sink_fd, .sink_arg = &fd });
     assert_int_equal(r.body.n, 0);
     assert_int_equal(lseek(fd, 0, SEEK_CUR), 100000);
     r = run(f, &(struct net_request){ .url = url(f, "/missing"), .sink = net_sink_fd, .sink_arg = &fd });
@@ -317,7 +329,9 @@ static void a_download_goes_to_the_sink_but_an_error_to_memory(void **state)
     assert_int_equal(lseek(fd, 0, SEEK_CUR), 100000);
     close(fd);
     fd = open("/dev/full", O_WRONLY);
-    assert_int_equal(run_fails(f, &(struct net_request){ .url = url(f, "/large"), .sink = net_sink_fd, .sink_arg = &fd }), ERR_UNAVAILABLE);
+    assert_int_equal(
+        run_fails(f, &(struct net_request){ .url = url(f, "/large"), .sink = net_sink_fd, .sink_arg = &fd }),
+        ERR_UNAVAILABLE);
     close(fd);
 }
 
@@ -336,7 +350,8 @@ static void a_stream_is_cut_into_lines(void **state)
     struct sb        b = SB(&f->arena);
     struct net_lines lines = { .line = note_line, .arg = &b, .max_line = 9 };
 
-    run(f, &(struct net_request){ .url = url(f, "/lines"), .sink = net_sink_lines, .sink_arg = &lines, .stall_timeout_ms = 5000 });
+    run(f, &(struct net_request){
+               .url = url(f, "/lines"), .sink = net_sink_lines, .sink_arg = &lines, .stall_timeout_ms = 5000 });
     assert_string_equal(b.p, "event: a|data: 1||data: 22|");
     assert_int_equal(lines.n, 6); /* what has no end yet */
     net_lines_free(&lines);

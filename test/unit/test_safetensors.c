@@ -47,7 +47,10 @@ static void names_are_found_but_the_metadata_is_none(void **state)
     struct opened o;
 
     (void)state;
-    open_file(&o, -1, "{" B ",\"__metadata__\":{\"format\":\"pt\"}," A ",\"z\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[24,24]}}    ", DATA);
+    open_file(&o, -1,
+              "{" B ",\"__metadata__\":{\"format\":\"pt\"}," A
+              ",\"z\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[24,24]}}    ",
+              DATA);
     assert_non_null(o.s);
     assert_true(safetensors_has(o.s, "a"));
     assert_true(safetensors_has(o.s, "z"));
@@ -85,7 +88,9 @@ static void another_type_shape_or_name_is_refused(void **state)
     static const struct {
         const char *name;
         size_t      shape[3], rank;
-    } wrong[] = { { "b", { 0 }, 0 }, { "c", { 2, 3 }, 2 }, { "a", { 3, 2 }, 2 }, { "a", { 6 }, 1 }, { "a", { 2, 3, 1 }, 3 } };
+    } wrong[] = {
+        { "b", { 0 }, 0 }, { "c", { 2, 3 }, 2 }, { "a", { 3, 2 }, 2 }, { "a", { 6 }, 1 }, { "a", { 2, 3, 1 }, 3 }
+    };
     struct opened o;
 
     (void)state;
@@ -125,8 +130,10 @@ static void damaged_files_are_refused(void **state)
         { -1, TENSOR("\"dtype\":\"I64\",\"shape\":[-1],\"data_offsets\":[24,32]"), DATA, "impossible shape" },
         { -1, TENSOR("\"dtype\":\"I64\",\"shape\":[1.5],\"data_offsets\":[24,32]"), DATA, "impossible shape" },
         { -1, TENSOR("\"dtype\":\"I64\",\"shape\":[\"1\"],\"data_offsets\":[24,32]"), DATA, "impossible shape" },
-        { -1, TENSOR("\"dtype\":\"I64\",\"shape\":[4294967296,4294967296],\"data_offsets\":[24,32]"), DATA, "impossible shape" },
-        { -1, TENSOR("\"dtype\":\"I64\",\"shape\":[4611686018427387904],\"data_offsets\":[24,32]"), DATA, "other bytes" },
+        { -1, TENSOR("\"dtype\":\"I64\",\"shape\":[4294967296,4294967296],\"data_offsets\":[24,32]"), DATA,
+          "impossible shape" },
+        { -1, TENSOR("\"dtype\":\"I64\",\"shape\":[4611686018427387904],\"data_offsets\":[24,32]"), DATA,
+          "other bytes" },
         { -1, TENSOR("\"dtype\":\"I64\",\"shape\":[2],\"data_offsets\":[24,32]"), DATA, "other bytes" },
         { -1, TENSOR("\"dtype\":\"X9\",\"shape\":[],\"data_offsets\":[24,32]"), DATA, "unknown type" },
         { -1, TENSOR("\"shape\":[],\"data_offsets\":[24,32]"), DATA, "unknown type" },

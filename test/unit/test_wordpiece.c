@@ -3,7 +3,7 @@
 
 #include "embed/wordpiece.h"
 
-#define X10 "xxxxxxxxxx"
+#define X10  "xxxxxxxxxx"
 #define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
 
 enum { MAX = 16 };
@@ -188,8 +188,8 @@ static void a_damaged_vocabulary_is_refused(void **state)
     assert_int_equal(size, 105);
     assert_int_equal(open_text((struct str){ NULL, 0 }, &size), ERR_UNAVAILABLE);
     assert_int_equal(open_text(S(""), &size), ERR_INTERNAL);
-    assert_int_equal(open_text(S("[PAD]\n[UNK]\n[CLS]\n[SEP]\n"), &size), ERR_INTERNAL);       /* not at their places */
-    assert_int_equal(open_text(small_vocabulary(&a, "hello\nhello\n"), &size), ERR_INTERNAL);  /* twice */
+    assert_int_equal(open_text(S("[PAD]\n[UNK]\n[CLS]\n[SEP]\n"), &size), ERR_INTERNAL);      /* not at their places */
+    assert_int_equal(open_text(small_vocabulary(&a, "hello\nhello\n"), &size), ERR_INTERNAL); /* twice */
     assert_int_equal(open_text(small_vocabulary(&a, "hello\n\nworld\n"), &size), ERR_INTERNAL);
     assert_int_equal(open_text(small_vocabulary(&a, "a\xff\n"), &size), ERR_INTERNAL);
     arena_free(&a);
