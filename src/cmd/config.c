@@ -98,8 +98,8 @@ static void print_markdown(struct app *app)
 {
     puts("# Settings\n\n"
          "Made by `dms config --markdown` from `src/tbl/settings.def`; a test compares the two.\n\n"
-         "The setting `http_port`, for example, would be `--http-port` on the command line, `DMS_HTTP_PORT` in the environment and\n"
-         "`http_port = ` in `DATA/dms.conf` (or the file that `--config` names). The first of these that is there counts; then the default.\n"
+         "The setting `work_threads`, for example, is `--work-threads` on the command line, `DMS_WORK_THREADS` in the environment and\n"
+         "`work_threads = ` in `DATA/dms.conf` (or the file that `--config` names). The first of these that is there counts; then the default.\n"
          "An unknown name or a bad value ends the start. `API_DATABASE_URL` is read where `DMS_DATABASE_URL` is not set.\n"
          "`dms config` prints the values in force with their source, `dms config --check` says what is wrong or unsafe.\n\n"
          "| setting | default | values | meaning |\n|---|---|---|---|");

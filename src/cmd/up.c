@@ -106,24 +106,41 @@ PRINTF_LIKE(1, 2) static void step(const char *fmt, ...)
     fflush(stdout);
 }
 
+static const char *lock_path(struct app *app)
+{
+    return path_join(&app->arena, path_join(&app->arena, app->data, "run"), "up.lock");
+}
+
+static int say_held(struct app *app, struct error *err)
+{
+    struct str   holder = { "", 0 };
+    struct error ignored = { 0 }; /* the holder's name is only for the message */
+
+    if (file_read(&app->arena, lock_path(app), 256, &holder, &ignored) != 1)
+        holder = S("");
+    return error_say(err, ERR_CONFLICT, "data", "dms runs on %.100s already%s%.*s. Stop that, or name another folder with --data.",
+                     app->data, holder.n > 0 ? ": " : "", (int)str_trim(holder).n, holder.p);
+}
+
+/* Before anything is touched that a running one may need. */
+static int refuse_second(struct app *app, struct error *err)
+{
+    _cleanup_(closep) int fd = open(lock_path(app), O_RDONLY | O_CLOEXEC);
+
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 ? say_held(app, err) : 0;
+}
+
 /* One supervisor a data folder; the kernel frees the lock however it ends. */
 static int take_lock(struct up *up, struct error *err)
 {
-    struct arena *a = &up->app.arena;
-    const char   *path = path_join(a, path_join(a, up->app.data, "run"), "up.lock");
-    struct str    holder = { "", 0 };
-    struct error  ignored = { 0 }; /* the holder's name is only for the message */
-    struct sb     mine = SB(a);
+    const char *path = lock_path(&up->app);
+    struct sb   mine = SB(&up->app.arena);
 
     up->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (up->lock < 0)
         return error_say(err, err_of_errno(errno), "data", "Cannot open %.150s: %s.", path, strerror(errno));
-    if (flock(up->lock, LOCK_EX | LOCK_NB) < 0) {
-        if (file_read(a, path, 256, &holder, &ignored) != 1)
-            holder = S("");
-        return error_say(err, ERR_CONFLICT, "data", "dms runs on %.100s already%s%.*s. Stop that, or name another folder with --data.",
-                         up->app.data, holder.n > 0 ? ": " : "", (int)str_trim(holder).n, holder.p);
-    }
+    if (flock(up->lock, LOCK_EX | LOCK_NB) < 0)
+        return say_held(&up->app, err);
     sb_printf(&mine, "process %d, %s\n", (int)getpid(), up->url);
     if (ftruncate(up->lock, 0) < 0)
         return error_say(err, err_of_errno(errno), "data", "Cannot write %.150s: %s.", path, strerror(errno));
@@ -453,6 +470,8 @@ static int prepare(struct up *up, struct error *err)
         return error_say(err, ERR_VALIDATION, "demo", "--demo prints passwords and is not for env prod.");
     up->own_postgres = app->settings->database_url[0] == '\0';
     up->own_redis = app->settings->redis_url[0] == '\0';
+    if (refuse_second(app, err) < 0)
+        return -1;
     if (privileges_prepare(app, &up->options.ready_file, &up->user, err) < 0 || choose_port(up, err) < 0 || take_lock(up, err) < 0)
         return -1;
     step("data in %s%s%s", app->data, up->user ? ", servers run as the user " : "", up->user ? up->user : "");
