@@ -212,6 +212,10 @@ static void put_answer(struct sb *b, const struct search_query *q, const struct 
     }
     sb_printf(b, "],\"total\":%zu,\"next_cursor\":", answer->total);
     sb_json(b, answer->next_cursor);
+    if (answer->facets) {
+        sb_puts(b, ",\"facets\":");
+        sb_puts(b, answer->facets);
+    }
     sb_puts(b, ",\"mode\":");
     sb_json(b, search_mode_name(q->mode));
     sb_puts(b, ",\"legs\":[");
@@ -257,6 +261,7 @@ int search_post(struct request *req)
     q.limit = (unsigned)json_u64(&f, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT);
     q.cursor = json_text(&f, "cursor", /* required= */ false, CURSOR_MAX, NULL);
     q.highlight = json_bool(&f, "highlight", true);
+    q.facets = json_bool(&f, "facets", false);
     q.explain = json_bool(&f, "explain", false);
     if (json_fields_end(&f, &req->err) < 0)
         return -1;

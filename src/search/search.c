@@ -209,6 +209,18 @@ static int read_page(const struct run *run, const struct fused *list, size_t n, 
     return 0;
 }
 
+/* Over the whole fused list, not the page. */
+static int count_facets(const struct run *run, const struct fused *list, size_t n, const char **ret, struct error *err)
+{
+    const char **ids = arena_alloc_array(run->arena, n + 1, sizeof *ids);
+
+    if (!ids)
+        return error_set(err, ERR_TOO_LARGE, "no room for the facets");
+    for (size_t i = 0; i < n; i++)
+        ids[i] = list[i].document_id;
+    return search_facets(run->db, run->scope, run->arena, ids, ret, err);
+}
+
 int search_run(struct arena *a, struct db *db, struct embedder *embedder, const struct search_limits *limits,
                struct db_scope scope, const struct search_query *query, struct search_answer *ret, struct error *err)
 {
@@ -241,6 +253,8 @@ int search_run(struct arena *a, struct db *db, struct embedder *embedder, const 
     offset = offset < n ? offset : n;
     size_t page = n - offset < query->limit ? n - offset : query->limit;
     if (read_page(&run, list + offset, page, ret, err) < 0)
+        return -1;
+    if (query->facets && count_facets(&run, list, n, &ret->facets, err) < 0)
         return -1;
     if (offset + page < n)
         ret->next_cursor = cursor_make(a, query, offset + page);

@@ -18,6 +18,7 @@ struct search_query {
     unsigned         limit;     /* 1-100 */
     const char      *cursor;    /* as answered before, or NULL */
     bool             highlight; /* find the places of the question's words */
+    bool             facets;    /* count types, tags, ... of what was found */
     bool             explain;   /* for whoever writes the answer */
 };
 
@@ -50,6 +51,7 @@ struct search_answer {
     size_t              n;
     size_t              total;       /* documents in the fused list: at most FUSION_DEPTH of each leg */
     const char         *next_cursor; /* NULL: this was the last page */
+    const char         *facets;      /* JSON text; NULL when not asked for */
     struct search_leg   legs[LEG_COUNT];
     double              took_ms;
 };

@@ -247,3 +247,16 @@ int search_hits(struct db *db, struct db_scope scope, struct arena *a, const cha
     *ret_n = n;
     return 0;
 }
+
+int search_facets(struct db *db, struct db_scope scope, struct arena *a, const char *const *document_ids,
+                  const char **ret, struct error *err)
+{
+    struct rows r;
+
+    if (db_query_alone(db, scope, a, SQL_SEARCH_FACETS, ARGS(db_array(a, document_ids)), &r, err) < 0)
+        return -1;
+    if (!row_next(&r) || row_null(&r, "facets"))
+        return error_set(err, ERR_INTERNAL, "SEARCH_FACETS: no row");
+    *ret = row_text(&r, "facets");
+    return 0;
+}

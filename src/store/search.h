@@ -40,5 +40,8 @@ struct search_hit {
 MUST_CHECK int search_hits(struct db *db, struct db_scope scope, struct arena *a, const char *const *chunk_ids,
                            const char *text, bool mark, unsigned timeout_ms, struct search_hit **ret, size_t *ret_n,
                            struct error *err);
+/* How many of these documents have which type, tag, ...: {"type": [{"value", "count"}, ...], ...} as JSON text. */
+MUST_CHECK int search_facets(struct db *db, struct db_scope scope, struct arena *a, const char *const *document_ids,
+                             const char **ret, struct error *err);
 
 #endif
