@@ -52,7 +52,7 @@ function ColourChoice() {
         size="xs"
         aria-label={label}
         value={colorScheme}
-        onChange={(value) => setColorScheme(value as 'light' | 'dark' | 'auto')}
+        onChange={(value) => setColorScheme(value)}
         data={[
           { value: 'light', label: names.light },
           { value: 'dark', label: names.dark },

@@ -67,7 +67,7 @@ export const texts = {
     points: [
       'Search by words and by meaning, with the place marked',
       'Every version kept, every step of processing visible',
-      'Your own server: nothing leaves it',
+      'Originals come back unchanged, to the byte',
     ],
     signIn: 'Sign in',
     signInTitle: 'Welcome back',

@@ -74,7 +74,7 @@ function Tags({ tags }: { tags: string[] }) {
 function Checksum({ value }: { value: string }) {
   return (
     <span className={classes.checksum}>
-      <code title={value}>{value.slice(0, 12)}…</code>
+      <code title={value}>{value.slice(0, 10)}…</code>
       <CopyButton value={value} />
     </span>
   );

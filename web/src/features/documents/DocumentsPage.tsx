@@ -37,25 +37,33 @@ export default function DocumentsPage() {
   const list = useDocuments(filter === 'all' ? undefined : filter, sort);
   const documents = list.data?.pages.flatMap((page) => page.items) ?? [];
   const total = list.data?.pages[0]?.total;
+  const nothingYet = list.isSuccess && documents.length === 0 && filter === 'all';
 
   return (
     <>
-      <PageHeader title={texts.documents.title} text={total === undefined ? undefined : texts.documents.count(total)}>
-        <NativeSelect
-          aria-label={texts.documents.sort}
-          value={sort}
-          onChange={(event) => set('sort', event.currentTarget.value, '-created_at')}
-          data={sortNames.map((value) => ({ value, label: texts.documents.sorts[value] }))}
-        />
+      <PageHeader
+        title={texts.documents.title}
+        text={total === undefined || nothingYet ? ' ' : texts.documents.count(total)}
+      >
+        {!nothingYet && (
+          <NativeSelect
+            aria-label={texts.documents.sort}
+            value={sort}
+            onChange={(event) => set('sort', event.currentTarget.value, '-created_at')}
+            data={sortNames.map((value) => ({ value, label: texts.documents.sorts[value] }))}
+          />
+        )}
       </PageHeader>
-      <div className={classes.filters}>
-        <SegmentedControl
-          aria-label={texts.documents.filter}
-          value={filter}
-          onChange={(value) => set('status', value, 'all')}
-          data={filterNames.map((value) => ({ value, label: texts.documents.filters[value] }))}
-        />
-      </div>
+      {!nothingYet && (
+        <div className={classes.filters}>
+          <SegmentedControl
+            aria-label={texts.documents.filter}
+            value={filter}
+            onChange={(value) => set('status', value, 'all')}
+            data={filterNames.map((value) => ({ value, label: texts.documents.filters[value] }))}
+          />
+        </div>
+      )}
       {list.isPending ? (
         <PageSkeleton />
       ) : list.isError && documents.length === 0 ? (

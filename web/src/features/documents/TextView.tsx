@@ -149,9 +149,6 @@ function FindBar({ query, onQuery, current, total, onGo }: FindBarProps) {
         onChange={(event) => onQuery(event.currentTarget.value)}
         onKeyDown={keys}
       />
-      <span role="status" className={classes.count}>
-        {active && texts.document.text.matches(current + 1, total)}
-      </span>
       <ActionIcon.Group>
         <ActionIcon
           variant="default"
@@ -172,6 +169,9 @@ function FindBar({ query, onQuery, current, total, onGo }: FindBarProps) {
           <ChevronDown size={18} aria-hidden />
         </ActionIcon>
       </ActionIcon.Group>
+      <span role="status" className={classes.count}>
+        {active && texts.document.text.matches(current + 1, total)}
+      </span>
     </div>
   );
 }

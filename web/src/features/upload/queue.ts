@@ -34,7 +34,7 @@ export interface SendJob {
   file: File;
   key: string;
   documentId: string | null /* set: a new version of this document */;
-  onSent(bytes: number): void;
+  onSent: (bytes: number) => void;
   signal: AbortSignal;
 }
 

@@ -44,7 +44,7 @@ function post(
       try {
         resolve(readAnswer(xhr));
       } catch (error) {
-        reject(error as Error);
+        reject(error instanceof Error ? error : new Error(String(error)));
       }
     };
     xhr.onerror = () => reject(new NetworkError(texts.errors.network));

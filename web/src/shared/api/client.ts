@@ -29,7 +29,7 @@ export const session = new Session({
     fetchJson<Tokens>('/auth/refresh', { method: 'POST', json: { refresh_token }, anonymous: true }),
   durable: localStorage,
   perTab: sessionStorage,
-  locks: navigator.locks as LockManager | undefined /* absent on plain http */,
+  locks: navigator.locks /* absent on plain http */,
   channel: typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel('dms.session'),
   nowMs: Date.now,
 });

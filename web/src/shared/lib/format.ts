@@ -9,7 +9,8 @@ export function formatBytes(bytes: number, locale?: string): string {
     value /= 1000;
     unit++;
   }
-  const digits = unit === 0 || value >= 100 ? 0 : 1;
+  if (unit === 0) return `${new Intl.NumberFormat(locale).format(bytes)} B`; /* Intl says "byte" */
+  const digits = value >= 100 ? 0 : 1;
   return new Intl.NumberFormat(locale, {
     style: 'unit',
     unit: units[unit] ?? 'byte',
