@@ -22,10 +22,12 @@ static void set_ip(struct conn *c)
     const void *address = c->addr.ss_family == AF_INET ? (const void *)&((const struct sockaddr_in *)(const void *)&c->addr)->sin_addr
                                                        : (const void *)&((const struct sockaddr_in6 *)(const void *)&c->addr)->sin6_addr;
 
-    if (!inet_ntop(c->addr.ss_family, address, c->ip, sizeof c->ip))
+    if (!inet_ntop(c->addr.ss_family, address, c->ip, sizeof c->ip)) {
         c->ip[0] = '\0';
-    if (strncmp(c->ip, "::ffff:", 7) == 0 && strchr(c->ip, '.'))
-        memmove(c->ip, c->ip + 7, strlen(c->ip + 7) + 1);
+        return;
+    }
+    if (strncmp(c->ip, "::ffff:", 7) == 0 && strchr(c->ip, '.')) /* an IPv4 address on a socket for both */
+        memmove(c->ip, c->ip + 7, sizeof c->ip - 7);
 }
 
 struct conn *conn_new(struct http_loop *l, int fd)

@@ -135,10 +135,13 @@ int head_line(struct head *h, struct str line, struct error *err)
     return 0;
 }
 
-static int check_partial(struct str bytes, const char *line_end, const struct head_limits *limits, struct error *err)
+/* The head is not whole yet: may it still become one? 0, or -1. rest: the line that has begun. */
+static int check_partial(struct str bytes, struct str rest, const struct head_limits *limits, struct error *err)
 {
-    if (!line_end && bytes.n > limits->line)
+    if (rest.p == bytes.p && bytes.n > limits->line)
         return error_say(err, ERR_URI_TOO_LONG, NULL, "the request line is over %zu bytes", limits->line);
+    if (rest.p != bytes.p && rest.n > limits->header)
+        return error_say(err, ERR_HEADERS_TOO_LARGE, NULL, "a header is over %zu bytes", limits->header);
     if (bytes.n > limits->line + limits->headers)
         return error_say(err, ERR_HEADERS_TOO_LARGE, NULL, "the headers are over %zu bytes", limits->headers);
     return 0;
@@ -147,7 +150,7 @@ static int check_partial(struct str bytes, const char *line_end, const struct he
 /* Cuts the next line off; its CR LF must be whole. */
 static int take_line(struct str *rest, struct str *line, struct error *err)
 {
-    const char *lf = memchr(rest->p, '\n', rest->n);
+    const char *lf = rest->n > 0 ? memchr(rest->p, '\n', rest->n) : NULL;
 
     if (!lf)
         return 0;
@@ -178,19 +181,11 @@ int head_check(struct str bytes, const struct head_limits *limits, size_t *ret_s
 {
     struct head h = { .limits = limits };
     struct str  rest = bytes, line;
-    const char *first = bytes.n > 0 ? memchr(bytes.p, '\n', bytes.n) : NULL;
+    int         r = take_line(&rest, &line, err);
 
-    if (check_partial(bytes, first, limits, err) < 0)
+    if (r > 0 && head_line(&h, line, err) < 0)
         return -1;
-    if (!first)
-        return 0;
-    if (take_line(&rest, &line, err) < 0 || head_line(&h, line, err) < 0)
-        return -1;
-    while (rest.n > 0) {
-        int r = take_line(&rest, &line, err);
-
-        if (r <= 0)
-            return r < 0 ? -1 : rest.n > limits->header ? error_say(err, ERR_HEADERS_TOO_LARGE, NULL, "a header is over %zu bytes", limits->header) : 0;
+    while (r > 0 && (r = take_line(&rest, &line, err)) > 0) {
         if (line.n == 0) {
             *ret_size = bytes.n - rest.n;
             *ret = h;
@@ -199,7 +194,7 @@ int head_check(struct str bytes, const struct head_limits *limits, size_t *ret_s
         if (check_header(&h, line, err) < 0)
             return -1;
     }
-    return 0;
+    return r < 0 ? -1 : check_partial(bytes, rest, limits, err);
 }
 
 bool head_was_strict(const char *p, size_t n)
