@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "search/search.h"
 
 enum { LIMIT_DEFAULT = 20, LIMIT_MAX = 100, FILTER_TEXT_MAX = 200, TAGS_MAX = 20, CURSOR_MAX = 200 };
@@ -227,6 +228,18 @@ static void put_answer(struct sb *b, const struct search_query *q, const struct 
     sb_printf(b, "],\"took_ms\":%.1f}", answer->took_ms);
 }
 
+/* Whether it found anything, by mode. */
+static void count_search(enum search_mode mode, bool found)
+{
+    static const enum metric rows[][2] = {
+        [SEARCH_HYBRID] = { METRIC_SEARCHES_HYBRID_NONE, METRIC_SEARCHES_HYBRID_OK },
+        [SEARCH_KEYWORD] = { METRIC_SEARCHES_KEYWORD_NONE, METRIC_SEARCHES_KEYWORD_OK },
+        [SEARCH_SEMANTIC] = { METRIC_SEARCHES_SEMANTIC_NONE, METRIC_SEARCHES_SEMANTIC_OK },
+    };
+
+    metric_add(rows[mode][found], 1);
+}
+
 static int answer_query(struct request *req, const struct search_query *q)
 {
     const struct settings *s = api_of(req)->settings;
@@ -239,6 +252,7 @@ static int answer_query(struct request *req, const struct search_query *q)
     for (unsigned i = 0; i < LEG_COUNT; i++)
         if (answer.legs[i].state == LEG_FAILED)
             log_at(LOG_WARNING, "search: the %s leg failed: %s", leg_name((enum leg)i), answer.legs[i].err.detail);
+    count_search(q->mode, answer.total > 0);
     put_answer(&b, q, &answer);
     if (req->arena.failed)
         return error_set(&req->err, ERR_TOO_LARGE, "no room for the answer of a search");
