@@ -47,7 +47,7 @@ size_t chunk_estimate_tokens(struct str text)
 
     while (text.n > 0) {
         uint32_t cp = utf8_next(&text);
-        bool     letter = (cp >= '0' && cp <= '9') || (cp >= 'A' && cp <= 'Z') || (cp >= 'a' && cp <= 'z') || cp >= 0xa0;
+        bool letter = (cp >= '0' && cp <= '9') || (cp >= 'A' && cp <= 'Z') || (cp >= 'a' && cp <= 'z') || cp >= 0xa0;
 
         if (letter && !is_ideograph(cp)) {
             tokens += letters++ % 6 == 0;
@@ -142,8 +142,11 @@ static void emit(struct chunker *c, size_t end)
         return;
     for (size_t i = 0; i < end; i++)
         tokens += c->window[i].tokens;
-    *chunk = (struct chunk){ .ordinal = (unsigned)c->chunk_count, .page = first_new(c)->page, .section = speaker(c, end)->section,
-                             .text = window_text(c, end), .tokens = (unsigned)tokens };
+    *chunk = (struct chunk){ .ordinal = (unsigned)c->chunk_count,
+                             .page = first_new(c)->page,
+                             .section = speaker(c, end)->section,
+                             .text = window_text(c, end),
+                             .tokens = (unsigned)tokens };
     c->chunk_count++;
 }
 
@@ -232,7 +235,8 @@ static void drop_repeated(struct chunker *c)
 /* A unit of at most max_tokens joins the window, which is put out first as often as there is no room. */
 static void add_unit(struct chunker *c, struct unit u)
 {
-    while (c->count > 0 && !c->cut && !c->arena->failed && (c->tokens + u.tokens > c->rules->max_tokens || c->count == c->room)) {
+    while (c->count > 0 && !c->cut && !c->arena->failed
+           && (c->tokens + u.tokens > c->rules->max_tokens || c->count == c->room)) {
         if (!has_news(c, c->count)) {
             drop_repeated(c);
             break;
@@ -253,8 +257,8 @@ static void add_unit(struct chunker *c, struct unit u)
 static void add_long_word(struct chunker *c, struct unit u, size_t most)
 {
     while (u.text.n > 0 && !c->cut) {
-        size_t     tokens = count(c, u.text);
-        struct str part = tokens <= most ? u.text : utf8_head(u.text, u.text.n * most / tokens);
+        size_t      tokens = count(c, u.text);
+        struct str  part = tokens <= most ? u.text : utf8_head(u.text, u.text.n * most / tokens);
         struct unit piece = u;
 
         /* Equal density is only a guess: smaller until it fits; a single code point always counts as fitting. */
@@ -338,7 +342,8 @@ static bool is_full_width_stop(uint32_t cp)
 
 static bool is_closer(uint32_t cp)
 {
-    return cp == '"' || cp == '\'' || cp == ')' || cp == ']' || cp == 0x201d || cp == 0x2019 || cp == 0xbb || cp == 0x300d;
+    return cp == '"' || cp == '\'' || cp == ')' || cp == ']' || cp == 0x201d || cp == 0x2019 || cp == 0xbb
+           || cp == 0x300d;
 }
 
 /* A stop ends a sentence when a blank follows and then no lower case letter ("e.g. this" goes on). */

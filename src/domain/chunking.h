@@ -9,7 +9,7 @@ struct chunk {
     unsigned    page;    /* where it begins; 0 without pages */
     const char *section; /* path of headings, "Install / On Debian"; "" at the top */
     struct str  text;
-    unsigned    tokens;  /* as counted by the rules, piece by piece; never over max_tokens */
+    unsigned    tokens; /* as counted by the rules, piece by piece; never over max_tokens */
 };
 
 struct chunk_rules {

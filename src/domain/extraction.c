@@ -188,7 +188,8 @@ static int decode_meta(struct arena *a, struct str body, struct extraction *ret,
 }
 
 /* Second pass: copies the blocks, all checked by now. */
-static int copy_blocks(struct arena *a, struct str rest, const struct survey *v, struct extraction *ret, struct error *err)
+static int copy_blocks(struct arena *a, struct str rest, const struct survey *v, struct extraction *ret,
+                       struct error *err)
 {
     struct block *blocks = arena_alloc_array(a, v->blocks, sizeof *blocks);
 

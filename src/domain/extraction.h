@@ -24,13 +24,14 @@ struct block {
 };
 
 struct extraction {
-    const char         *mime_type;   /* by content, from tbl/file_types.def */
-    const char         *title;       /* NULL when the file names none */
-    const char         *language;    /* NULL when unknown */
-    const char         *note;        /* NULL, or what the reader should know: "stored without text", "encoding guessed" */
-    const json_t       *metadata;    /* an object, perhaps empty: front matter, PDF info, core properties */
-    const json_t       *protections; /* what dms-extract says it is confined by: {"landlock": ABI or 0, "seccomp": true, ...} */
-    unsigned            page_count;  /* 0 where the format has no pages */
+    const char   *mime_type; /* by content, from tbl/file_types.def */
+    const char   *title;     /* NULL when the file names none */
+    const char   *language;  /* NULL when unknown */
+    const char   *note;      /* NULL, or what the reader should know: "stored without text", "encoding guessed" */
+    const json_t *metadata;  /* an object, perhaps empty: front matter, PDF info, core properties */
+    const json_t
+            *protections; /* what dms-extract says it is confined by: {"landlock": ABI or 0, "seccomp": true, ...} */
+    unsigned page_count;  /* 0 where the format has no pages */
     const struct block *blocks;
     size_t              block_count;
 };

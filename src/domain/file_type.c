@@ -9,7 +9,8 @@ const struct file_type file_types[] = {
 const size_t file_type_count = ARRAY_LEN(file_types);
 
 #define X(name, code, retryable, sentence) [CAUSE_##name] = { code, sentence, retryable },
-const struct extract_cause_info extract_causes[CAUSES] = { [CAUSE_NONE] = { "", "", false },
+const struct extract_cause_info extract_causes[CAUSES] = {
+    [CAUSE_NONE] = { "", "", false },
 #include "tbl/extract_causes.def"
 };
 #undef X

@@ -8,11 +8,11 @@ enum { DECLARATION_BYTES = 1024, NAME_BYTES = 32, SAMPLE_BYTES = 64 << 10 };
 
 /* Encodings that files declare and that glibc converts. The stateful ISO-2022 family is left out on purpose: rare, and a source of faults. */
 static const char *const known[] = {
-    "shift_jis",    "windows-31j",  "euc-jp",       "gb2312",       "gbk",          "gb18030",      "big5",         "euc-kr",
-    "koi8-r",       "koi8-u",       "windows-1250", "windows-1251", "windows-1253", "windows-1254", "windows-1255", "windows-1256",
-    "windows-1257", "windows-1258", "windows-874",  "iso-8859-2",   "iso-8859-3",   "iso-8859-4",   "iso-8859-5",   "iso-8859-6",
-    "iso-8859-7",   "iso-8859-8",   "iso-8859-10",  "iso-8859-13",  "iso-8859-14",  "iso-8859-15",  "iso-8859-16",  "ibm866",
-    "macintosh",    "tis-620",
+    "shift_jis",    "windows-31j",  "euc-jp",       "gb2312",       "gbk",          "gb18030",      "big5",
+    "euc-kr",       "koi8-r",       "koi8-u",       "windows-1250", "windows-1251", "windows-1253", "windows-1254",
+    "windows-1255", "windows-1256", "windows-1257", "windows-1258", "windows-874",  "iso-8859-2",   "iso-8859-3",
+    "iso-8859-4",   "iso-8859-5",   "iso-8859-6",   "iso-8859-7",   "iso-8859-8",   "iso-8859-10",  "iso-8859-13",
+    "iso-8859-14",  "iso-8859-15",  "iso-8859-16",  "ibm866",       "macintosh",    "tis-620",
 };
 
 /* The word after marker, lower case; "" when there is none in the first bytes. */
@@ -90,8 +90,9 @@ static struct str decode_wide(struct arena *a, struct str s, size_t width, bool 
 static struct str decode_windows_1252(struct arena *a, struct str s)
 {
     static const uint16_t high[32] = {
-        0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd,
-        0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178,
+        0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
+        0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd, 0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
+        0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178,
     };
     struct sb b = SB(a);
 

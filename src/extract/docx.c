@@ -4,7 +4,13 @@
 #include "extract/xml.h"
 #include "extract/zip.h"
 
-enum { MAX_STYLES = 5000, MAX_STYLE_CHAIN = 10, MAX_LIST_DEPTH = 9, GATHER_BLOCK_BYTES = 16 << 10, PARAGRAPH_MAX_BYTES = 4 << 20 };
+enum {
+    MAX_STYLES = 5000,
+    MAX_STYLE_CHAIN = 10,
+    MAX_LIST_DEPTH = 9,
+    GATHER_BLOCK_BYTES = 16 << 10,
+    PARAGRAPH_MAX_BYTES = 4 << 20
+};
 
 struct style {
     const char *id, *based_on;
@@ -22,10 +28,10 @@ struct docx {
     const char *main_part; /* from [Content_Types].xml */
 
     /* The body: what is open now. */
-    struct sb  text;      /* of the paragraph */
-    struct sb  gathered;  /* list or table */
-    unsigned   paragraphs, tables, fallbacks, level, list_depth;
-    bool       in_text, in_properties, is_list, first_cell, gathering_list, failed;
+    struct sb text;     /* of the paragraph */
+    struct sb gathered; /* list or table */
+    unsigned  paragraphs, tables, fallbacks, level, list_depth;
+    bool      in_text, in_properties, is_list, first_cell, gathering_list, failed;
 
     const char *property; /* metadata key of the core property being read, NULL: none */
     struct sb   property_text;
@@ -64,7 +70,8 @@ static void types_start(void *arg, const char *name, const struct xml_attributes
 
     if (strcmp(name, "Override") != 0 || d->main_part)
         return;
-    const char *type = xml_attribute(at, d->r->arena, "ContentType"), *part = xml_attribute(at, d->r->arena, "PartName");
+    const char *type = xml_attribute(at, d->r->arena, "ContentType"),
+               *part = xml_attribute(at, d->r->arena, "PartName");
     if (!type || !part || part[0] != '/')
         return;
     bool word = strstr(type, "wordprocessingml") || strstr(type, "ms-word");
@@ -244,7 +251,8 @@ static void paragraph_property(struct docx *d, const char *name, const struct xm
         d->level = level_of_outline(value);
     else if (strcmp(name, "numPr") == 0)
         d->is_list = true;
-    else if (strcmp(name, "ilvl") == 0 && value && value[0] >= '0' && value[0] < '0' + MAX_LIST_DEPTH && value[1] == '\0')
+    else if (strcmp(name, "ilvl") == 0 && value && value[0] >= '0' && value[0] < '0' + MAX_LIST_DEPTH
+             && value[1] == '\0')
         d->list_depth = (unsigned)(value[0] - '0');
 }
 
@@ -328,8 +336,10 @@ static void body_text(void *arg, struct str piece)
 /* ---- docProps/core.xml ---- */
 
 static const char *const properties[][2] = {
-    { "title", "title" },       { "creator", "author" },   { "subject", "subject" }, { "keywords", "keywords" },
-    { "category", "category" }, { "created", "created" },  { "modified", "modified" }, { "description", "description" },
+    { "title", "title" },       { "creator", "author" },
+    { "subject", "subject" },   { "keywords", "keywords" },
+    { "category", "category" }, { "created", "created" },
+    { "modified", "modified" }, { "description", "description" },
     { "language", "language" }, { "lastModifiedBy", "modified_by" },
 };
 
@@ -370,7 +380,8 @@ static void property_end(void *arg, const char *name UNUSED)
 
 static int read_all(struct docx *d)
 {
-    const struct xml_events types = { .start = types_start, .arg = d }, relations = { .start = relations_start, .arg = d },
+    const struct xml_events types = { .start = types_start, .arg = d },
+                            relations = { .start = relations_start, .arg = d },
                             styles = { .start = styles_start, .end = styles_end, .arg = d },
                             body = { .start = body_start, .end = body_end, .text = body_text, .arg = d },
                             core = { .start = property_start, .end = property_end, .text = property_text, .arg = d };

@@ -16,20 +16,20 @@ struct preload;      /* preload.h */
 enum { METADATA_MAX_KEYS = 100 };
 
 struct reading {
-    struct arena                 *arena;   /* bounded; freed with the process */
+    struct arena                 *arena; /* bounded; freed with the process */
     const struct extract_options *options;
-    struct str                    bytes;   /* the file, or its first max_file_bytes */
-    bool                          whole;   /* bytes are all of it */
+    struct str                    bytes; /* the file, or its first max_file_bytes */
+    bool                          whole; /* bytes are all of it */
     const struct preload         *preload;
     struct frame_writer          *out;
-    enum extract_cause            cause;   /* the first one wins */
+    enum extract_cause            cause; /* the first one wins */
 
     const struct file_type *type;
     struct sb               title, metadata; /* metadata: members of an object, ready made */
     const char             *language, *note; /* NULL: none */
     unsigned                page_count, metadata_keys;
     struct str              metadata_names[METADATA_MAX_KEYS];
-    struct sb               scratch;         /* put_block's */
+    struct sb               scratch; /* put_block's */
 };
 
 /* Notes why the file cannot be read; always -1, for `return reading_fail(...)`. */

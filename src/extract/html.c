@@ -28,7 +28,8 @@ static const struct {
     const char *names; /* each between blanks */
     enum role   role;
 } roles[] = {
-    { " p div section article header footer main aside nav address blockquote figure figcaption form fieldset dl dt dd body caption hr ", ROLE_BLOCK },
+    { " p div section article header footer main aside nav address blockquote figure figcaption form fieldset dl dt dd body caption hr ",
+      ROLE_BLOCK },
     { " h1 h2 h3 h4 h5 h6 ", ROLE_HEADING },
     { " ul ol menu ", ROLE_LIST },
     { " li ", ROLE_ITEM },
@@ -43,12 +44,12 @@ static const struct {
 };
 
 struct html {
-    struct reading  *r;
+    struct reading   *r;
     htmlParserCtxtPtr parser;
-    struct sb        text, title;
-    unsigned         lists, tables, pres, skips; /* open now */
-    unsigned         heading;                    /* its level, 0 outside */
-    bool             in_title, failed, gap;
+    struct sb         text, title;
+    unsigned          lists, tables, pres, skips; /* open now */
+    unsigned          heading;                    /* its level, 0 outside */
+    bool              in_title, failed, gap;
 };
 
 static enum role role_of(const char *name)
@@ -64,7 +65,11 @@ static enum role role_of(const char *name)
 
 static enum block_kind kind_now(const struct html *h)
 {
-    return h->heading > 0 ? BLOCK_HEADING : h->pres > 0 ? BLOCK_CODE : h->tables > 0 ? BLOCK_TABLE : h->lists > 0 ? BLOCK_LIST : BLOCK_PARAGRAPH;
+    return h->heading > 0  ? BLOCK_HEADING
+           : h->pres > 0   ? BLOCK_CODE
+           : h->tables > 0 ? BLOCK_TABLE
+           : h->lists > 0  ? BLOCK_LIST
+                           : BLOCK_PARAGRAPH;
 }
 
 /* Ends the block that is being gathered, as what is open now. */
@@ -157,19 +162,45 @@ static void on_start(void *arg, const xmlChar *element, const xmlChar **at)
     if (h->skips > 0)
         return;
     switch (role) {
-    case ROLE_BLOCK: edge(h); break;
-    case ROLE_HEADING: open_heading(h, name); break;
-    case ROLE_LIST: edge(h); h->lists++; break;
-    case ROLE_ITEM: open_item(h); break;
-    case ROLE_TABLE: edge(h); h->tables++; break;
-    case ROLE_ROW: open_row(h); break;
-    case ROLE_CELL: open_cell(h); break;
-    case ROLE_PRE: edge(h); h->pres++; break;
-    case ROLE_BREAK: start_line(h); break;
-    case ROLE_TITLE: h->in_title = true; break;
-    case ROLE_META: put_meta(h, at); break;
+    case ROLE_BLOCK:
+        edge(h);
+        break;
+    case ROLE_HEADING:
+        open_heading(h, name);
+        break;
+    case ROLE_LIST:
+        edge(h);
+        h->lists++;
+        break;
+    case ROLE_ITEM:
+        open_item(h);
+        break;
+    case ROLE_TABLE:
+        edge(h);
+        h->tables++;
+        break;
+    case ROLE_ROW:
+        open_row(h);
+        break;
+    case ROLE_CELL:
+        open_cell(h);
+        break;
+    case ROLE_PRE:
+        edge(h);
+        h->pres++;
+        break;
+    case ROLE_BREAK:
+        start_line(h);
+        break;
+    case ROLE_TITLE:
+        h->in_title = true;
+        break;
+    case ROLE_META:
+        put_meta(h, at);
+        break;
     case ROLE_INLINE:
-    case ROLE_SKIP: break;
+    case ROLE_SKIP:
+        break;
     }
 }
 
@@ -195,13 +226,28 @@ static void on_end(void *arg, const xmlChar *element)
     if (h->skips > 0)
         return;
     switch (role) {
-    case ROLE_BLOCK: edge(h); break;
-    case ROLE_HEADING: flush(h); h->heading = 0; break;
-    case ROLE_LIST: close_container(h, &h->lists); break;
-    case ROLE_TABLE: close_container(h, &h->tables); break;
-    case ROLE_PRE: close_container(h, &h->pres); break;
-    case ROLE_TITLE: h->in_title = false; put_title(h->r, sb_str(&h->title)); break;
-    default: break;
+    case ROLE_BLOCK:
+        edge(h);
+        break;
+    case ROLE_HEADING:
+        flush(h);
+        h->heading = 0;
+        break;
+    case ROLE_LIST:
+        close_container(h, &h->lists);
+        break;
+    case ROLE_TABLE:
+        close_container(h, &h->tables);
+        break;
+    case ROLE_PRE:
+        close_container(h, &h->pres);
+        break;
+    case ROLE_TITLE:
+        h->in_title = false;
+        put_title(h->r, sb_str(&h->title));
+        break;
+    default:
+        break;
     }
 }
 
@@ -255,13 +301,17 @@ static void on_text(void *arg, const xmlChar *p, int n)
 int html_put_blocks(struct reading *r, struct str html)
 {
     struct html    h = { .r = r, .text = SB(r->arena), .title = SB(r->arena) };
-    htmlSAXHandler sax = { .startElement = on_start, .endElement = on_end, .characters = on_text, .cdataBlock = on_text,
+    htmlSAXHandler sax = { .startElement = on_start,
+                           .endElement = on_end,
+                           .characters = on_text,
+                           .cdataBlock = on_text,
                            .ignorableWhitespace = on_text };
 
     h.parser = htmlCreatePushParserCtxt(&sax, &h, NULL, 0, NULL, XML_CHAR_ENCODING_UTF8);
     if (!h.parser)
         return reading_fail(r, CAUSE_MEMORY);
-    htmlCtxtUseOptions(h.parser, HTML_PARSE_NONET | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_RECOVER | HTML_PARSE_IGNORE_ENC);
+    htmlCtxtUseOptions(h.parser, HTML_PARSE_NONET | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_RECOVER
+                                     | HTML_PARSE_IGNORE_ENC);
     while (html.n > 0 && !h.failed) {
         size_t n = html.n < (64 << 10) ? html.n : 64 << 10;
 

@@ -40,7 +40,7 @@ static void put_indent(struct sb *b, unsigned depth)
 struct flat {
     struct reading *r;
     struct sb       text;
-    unsigned        lists, tables; /* open now */
+    unsigned        lists, tables;       /* open now */
     int             numbers[MAX_INDENT]; /* of the next item of each open list; -1: bullets */
 };
 
@@ -149,15 +149,16 @@ static int leave(struct flat *f, cmark_node *node)
         return 0;
     }
     bool heading = type == CMARK_NODE_HEADING;
-    return flush(f, heading ? BLOCK_HEADING : BLOCK_PARAGRAPH, heading ? (unsigned)cmark_node_get_heading_level(node) : 0);
+    return flush(f, heading ? BLOCK_HEADING : BLOCK_PARAGRAPH,
+                 heading ? (unsigned)cmark_node_get_heading_level(node) : 0);
 }
 
 static int flatten(struct reading *r, cmark_node *root)
 {
-    struct flat       f = { .r = r, .text = SB(r->arena) };
-    cmark_iter       *walk = cmark_iter_new(root);
-    cmark_event_type  event;
-    int               result = 0;
+    struct flat      f = { .r = r, .text = SB(r->arena) };
+    cmark_iter      *walk = cmark_iter_new(root);
+    cmark_event_type event;
+    int              result = 0;
 
     while (result == 0 && (event = cmark_iter_next(walk)) != CMARK_EVENT_DONE) {
         cmark_node *node = cmark_iter_get_node(walk);

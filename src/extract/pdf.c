@@ -13,7 +13,7 @@ enum {
     HEADER_WITHIN_BYTES = 1024, /* where readers look for %PDF- */
     END_WITHIN_BYTES = 4096,    /* and for %%EOF */
     MAX_FILTERS = 8,
-    SIZE_STEPS = 256,           /* of the histogram of font sizes, half points */
+    SIZE_STEPS = 256, /* of the histogram of font sizes, half points */
     HEADING_MAX_CHARACTERS = 200,
 };
 
@@ -30,13 +30,15 @@ bool pdf_signature(struct str bytes)
 
     if (str_starts(str_trim(head), S("%PDF-")) || str_starts(head, S("\xef\xbb\xbf%PDF-")))
         return true;
-    return str_has(head, S("%PDF-")) && !charset_is_text(bytes); /* junk before the header is common, a text about PDF is none */
+    return str_has(head, S("%PDF-"))
+           && !charset_is_text(bytes); /* junk before the header is common, a text about PDF is none */
 }
 
 void pdf_preload(void)
 {
-    static const char least[] = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
-                                "trailer<</Root 1 0 R>>\n%%EOF\n";
+    static const char least[] =
+        "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
+        "trailer<</Root 1 0 R>>\n%%EOF\n";
 
     /* Never closed: as long as one document is open, Poppler's settings stay loaded. */
     poppler_document_new_from_bytes(g_bytes_new_static(least, sizeof least - 1), NULL, NULL);
@@ -109,9 +111,9 @@ struct page {
     struct reading *r;
     unsigned        number;
     double          body_size;
-    struct sb       text;    /* of the block being gathered */
-    unsigned        level;   /* its heading level, 0: a paragraph */
-    struct line     before;  /* the line before, characters 0: none */
+    struct sb       text;   /* of the block being gathered */
+    unsigned        level;  /* its heading level, 0: a paragraph */
+    struct line     before; /* the line before, characters 0: none */
 };
 
 /* How many characters of each size (in half points) the document has so far. */
@@ -182,7 +184,8 @@ static bool is_lower(char c)
 /* "exam-" + "ple" is one word; "e-" + "Mail" and "1990-" + "1999" are not touched. */
 static void join_line(struct sb *text, struct str line)
 {
-    bool hyphen = text->n > 1 && text->p[text->n - 1] == '-' && is_lower(text->p[text->n - 2]) && line.n > 0 && is_lower(line.p[0]);
+    bool hyphen = text->n > 1 && text->p[text->n - 1] == '-' && is_lower(text->p[text->n - 2]) && line.n > 0
+                  && is_lower(line.p[0]);
 
     if (hyphen)
         text->n--;
@@ -296,13 +299,16 @@ static int read_page(struct reading *r, PopplerDocument *doc, unsigned number, s
 
 /* ---- the whole ---- */
 
-static void put_time(struct reading *r, const char *key, time_t t)
+static void put_time(struct reading *r, const char *key, GDateTime *t)
 {
-    char text[32];
+    char    text[32];
+    int64_t seconds = t ? g_date_time_to_unix(t) : 0;
 
-    if (t <= 0 || t > INT64_C(253402300799)) /* year 9999 */
+    if (t)
+        g_date_time_unref(t);
+    if (seconds <= 0 || seconds > INT64_C(253402300799)) /* year 9999 */
         return;
-    clock_rfc3339(text, (int64_t)t * 1000000);
+    clock_rfc3339(text, seconds * 1000000);
     put_metadata(r, str_of(key), str_of(text));
 }
 
@@ -312,9 +318,9 @@ static void put_properties(struct reading *r, PopplerDocument *doc)
         const char *key;
         char *(*get)(PopplerDocument *doc);
     } rows[] = {
-        { "title", poppler_document_get_title },       { "author", poppler_document_get_author },
-        { "subject", poppler_document_get_subject },   { "keywords", poppler_document_get_keywords },
-        { "creator", poppler_document_get_creator },   { "producer", poppler_document_get_producer },
+        { "title", poppler_document_get_title },     { "author", poppler_document_get_author },
+        { "subject", poppler_document_get_subject }, { "keywords", poppler_document_get_keywords },
+        { "creator", poppler_document_get_creator }, { "producer", poppler_document_get_producer },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -326,8 +332,8 @@ static void put_properties(struct reading *r, PopplerDocument *doc)
             put_metadata(r, str_of(rows[i].key), str_of(value));
         g_free(value);
     }
-    put_time(r, "created", poppler_document_get_creation_date(doc));
-    put_time(r, "modified", poppler_document_get_modification_date(doc));
+    put_time(r, "created", poppler_document_get_creation_date_time(doc));
+    put_time(r, "modified", poppler_document_get_modification_date_time(doc));
 }
 
 /* What a careful reader wants to know before opening it: never run here. */
@@ -347,11 +353,19 @@ static void put_warnings(struct reading *r, PopplerDocument *doc)
         put_metadata_flag(r, "updated_after_signing");
 }
 
+static void unref_document(PopplerDocument **doc)
+{
+    if (*doc)
+        g_object_unref(*doc);
+}
+
 static PopplerDocument *open_document(struct reading *r)
 {
     GError          *why = NULL;
-    PopplerDocument *doc = poppler_document_new_from_bytes(g_bytes_new_static(r->bytes.p, r->bytes.n), NULL, &why);
+    GBytes          *bytes = g_bytes_new_static(r->bytes.p, r->bytes.n);
+    PopplerDocument *doc = poppler_document_new_from_bytes(bytes, NULL, &why);
 
+    g_bytes_unref(bytes);
     if (!doc) {
         bool locked = g_error_matches(why, POPPLER_ERROR, POPPLER_ERROR_ENCRYPTED) || str_has(r->bytes, S("/Encrypt"));
 
@@ -362,6 +376,7 @@ static PopplerDocument *open_document(struct reading *r)
     /* Opened without a password, but its author forbids taking text out. */
     if (!(poppler_document_get_permissions(doc) & POPPLER_PERMISSIONS_OK_TO_COPY)) {
         reading_fail(r, CAUSE_ENCRYPTED);
+        unref_document(&doc);
         return NULL;
     }
     return doc;
@@ -398,20 +413,27 @@ static int judge(struct reading *r, unsigned complaints)
     return 0;
 }
 
-int read_pdf(struct reading *r)
+static int read_document(struct reading *r)
 {
-    if (!is_complete(r->bytes))
-        return reading_fail(r, CAUSE_DAMAGED);
-    if (has_long_filter_chain(r->bytes))
-        return reading_fail(r, CAUSE_BOMB);
-    unsigned complaints = 0;
-    g_log_set_handler("Poppler", G_LOG_LEVEL_MASK, count_complaint, &complaints);
-    PopplerDocument *doc = open_document(r);
+    _cleanup_(unref_document) PopplerDocument *doc = open_document(r);
+
     if (!doc)
         return -1;
     put_properties(r, doc);
     put_warnings(r, doc);
-    if (read_pages(r, doc) < 0)
-        return -1;
-    return judge(r, complaints);
+    return read_pages(r, doc);
+}
+
+int read_pdf(struct reading *r)
+{
+    unsigned complaints = 0;
+
+    if (!is_complete(r->bytes))
+        return reading_fail(r, CAUSE_DAMAGED);
+    if (has_long_filter_chain(r->bytes))
+        return reading_fail(r, CAUSE_BOMB);
+    guint handler = g_log_set_handler("Poppler", G_LOG_LEVEL_MASK, count_complaint, &complaints);
+    int   result = read_document(r);
+    g_log_remove_handler("Poppler", handler);
+    return result < 0 ? -1 : judge(r, complaints);
 }

@@ -47,7 +47,8 @@ static void put_clean_text(struct sb *b, struct str s)
             break;
         bool     crlf = s.n > 1 && s.p[0] == '\r' && s.p[1] == '\n';
         uint32_t cp = utf8_next(&s);
-        if (cp == '\n' || cp == '\f' || cp == '\v' || cp == 0x85 || cp == 0x2028 || cp == 0x2029 || (cp == '\r' && !crlf))
+        if (cp == '\n' || cp == '\f' || cp == '\v' || cp == 0x85 || cp == 0x2028 || cp == 0x2029
+            || (cp == '\r' && !crlf))
             sb_putc(b, '\n');
         else if (cp >= 0xa0 && cp != 0xfeff)
             put_code_point(b, cp);

@@ -29,7 +29,7 @@ enum { NOBODY = 65534 };
 
 #if UNDER_ASAN
 /* The leak check and the symbolizer start processes, which the filter would end. */
-const char *__asan_default_options(void);
+const char                                        *__asan_default_options(void);
 __attribute__((visibility("default"))) const char *__asan_default_options(void)
 {
     return "detect_leaks=0:symbolize=0:allocator_may_return_null=1";
@@ -67,8 +67,9 @@ static int limit_resources(const struct sandbox_limits *limits, struct error *er
     /* ASan's shadow is terabytes of address space; the limit is tested in the plain build. */
     if (!UNDER_ASAN && limit(RLIMIT_AS, limits->memory_bytes, "RLIMIT_AS", err) < 0)
         return -1;
-    if (limit_both(RLIMIT_CPU, limits->cpu_seconds, limits->cpu_seconds + 1, "RLIMIT_CPU", err) < 0 || limit(RLIMIT_FSIZE, 0, "RLIMIT_FSIZE", err) < 0
-        || limit(RLIMIT_NOFILE, 3, "RLIMIT_NOFILE", err) < 0 || limit(RLIMIT_NPROC, 0, "RLIMIT_NPROC", err) < 0)
+    if (limit_both(RLIMIT_CPU, limits->cpu_seconds, limits->cpu_seconds + 1, "RLIMIT_CPU", err) < 0
+        || limit(RLIMIT_FSIZE, 0, "RLIMIT_FSIZE", err) < 0 || limit(RLIMIT_NOFILE, 3, "RLIMIT_NOFILE", err) < 0
+        || limit(RLIMIT_NPROC, 0, "RLIMIT_NPROC", err) < 0)
         return -1;
     return limit(RLIMIT_CORE, 0, "RLIMIT_CORE", err);
 }
@@ -95,8 +96,8 @@ static int deny_files(struct protections *ret, struct error *err)
     if (abi < 1) /* ENOSYS or EOPNOTSUPP: said in the hello frame, and the filter below still refuses every file */
         return 0;
     struct landlock_rules rules = landlock_everything((int)abi);
-    size_t size = abi >= 6 ? sizeof rules : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
-    int    fd = (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0);
+    size_t                size = abi >= 6 ? sizeof rules : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
+    int                   fd = (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0);
     if (fd < 0)
         return failed(err, "landlock_create_ruleset");
     long done = syscall(SYS_landlock_restrict_self, fd, 0);
@@ -111,23 +112,43 @@ static int deny_files(struct protections *ret, struct error *err)
 /* Everything that reading a mapped file takes; strace of the test corpus is where it comes from. */
 static const int allowed[] = {
     /* memory; mmap and mprotect stand below with conditions */
-    SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(brk),
     /* the end, and abort() on the way to it; tgkill stands below */
-    SCMP_SYS(exit_group), SCMP_SYS(exit), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(getpid), SCMP_SYS(gettid),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(exit),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
     /* time where there is no vDSO, random seeds of hash tables, contended locks, and the memory size that qsort asks for */
-    SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(getrandom), SCMP_SYS(futex), SCMP_SYS(restart_syscall),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(futex),
+    SCMP_SYS(restart_syscall),
     SCMP_SYS(sysinfo),
 #if UNDER_ASAN
     /* ASan's own house-keeping: signal stacks, names of mappings, its allocator's locks and reports. Never in production. */
-    SCMP_SYS(sigaltstack), SCMP_SYS(rt_sigaction), SCMP_SYS(sched_yield), SCMP_SYS(prctl), SCMP_SYS(getuid), SCMP_SYS(getppid),
-    SCMP_SYS(getrlimit), SCMP_SYS(prlimit64), SCMP_SYS(close),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(prctl),
+    SCMP_SYS(getuid),
+    SCMP_SYS(getppid),
+    SCMP_SYS(getrlimit),
+    SCMP_SYS(prlimit64),
+    SCMP_SYS(close),
 #endif
 };
 
 /* Libraries look for optional files (character maps, time zones) and cope when there are none: refused, not killed. */
 static const int refused[] = {
-    SCMP_SYS(open),  SCMP_SYS(openat), SCMP_SYS(access),     SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(stat),
-    SCMP_SYS(lstat), SCMP_SYS(fstat),  SCMP_SYS(newfstatat), SCMP_SYS(statx),     SCMP_SYS(readlink),   SCMP_SYS(readlinkat),
+    SCMP_SYS(open),       SCMP_SYS(openat), SCMP_SYS(access),   SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2), SCMP_SYS(stat),   SCMP_SYS(lstat),    SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat), SCMP_SYS(statx),  SCMP_SYS(readlink), SCMP_SYS(readlinkat),
 };
 
 struct condition {
@@ -143,7 +164,9 @@ static int add_conditional(scmp_filter_ctx f)
         { SCMP_SYS(write), 1, { { 0, SCMP_CMP_EQ, STDOUT_FILENO, 0 } } },
         { SCMP_SYS(write), 1, { { 0, SCMP_CMP_EQ, STDERR_FILENO, 0 } } },
         { SCMP_SYS(writev), 1, { { 0, SCMP_CMP_EQ, STDERR_FILENO, 0 } } },
-        { SCMP_SYS(mmap), 2, { { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 }, { 3, SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
+        { SCMP_SYS(mmap),
+          2,
+          { { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 }, { 3, SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
         { SCMP_SYS(mprotect), 1, { { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } } },
         { SCMP_SYS(tgkill), 1, { { 0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0 } } },
     };

@@ -11,9 +11,9 @@ struct sandbox_limits {
 
 /* What stands after sandbox_enter. */
 struct protections {
-    int  landlock_abi; /* 0: this kernel has none; files are then refused by the system call filter alone */
-    bool tcp_denied;   /* by Landlock as well (ABI 4) */
-    bool unprivileged; /* runs without root's rights */
+    int  landlock_abi;          /* 0: this kernel has none; files are then refused by the system call filter alone */
+    bool tcp_denied;            /* by Landlock as well (ABI 4) */
+    bool unprivileged;          /* runs without root's rights */
     bool address_space_limited; /* false under AddressSanitizer only */
 };
 

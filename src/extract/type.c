@@ -86,8 +86,8 @@ static const struct file_type *detect_ole(struct reading *r)
         reading_fail(r, CAUSE_ENCRYPTED);
         return NULL;
     }
-    static const char *const old[] = { "application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint",
-                                       "application/vnd.ms-outlook" };
+    static const char *const old[] = { "application/msword", "application/vnd.ms-excel",
+                                       "application/vnd.ms-powerpoint", "application/vnd.ms-outlook" };
     const struct file_type  *t = file_type_by_name(r->options->name);
     for (size_t i = 0; t && i < ARRAY_LEN(old); i++)
         if (t == type_of(old[i]))
@@ -121,8 +121,9 @@ static const struct file_type *detect_text(struct reading *r)
         return type_of(str_has(head, S("<html")) ? "text/html" : "application/xml");
     if (str_starts(head, S("%!PS")))
         return type_of("application/postscript");
-    bool text_kind = t && (t->reader == READ_TEXT || t->reader == READ_TABLE || t->reader == READ_CODE
-                           || t->reader == READ_MARKDOWN || t->reader == READ_HTML || t == type_of("message/rfc822"));
+    bool text_kind = t
+                     && (t->reader == READ_TEXT || t->reader == READ_TABLE || t->reader == READ_CODE
+                         || t->reader == READ_MARKDOWN || t->reader == READ_HTML || t == type_of("message/rfc822"));
     return text_kind ? t : type_of("text/plain");
 }
 

@@ -24,18 +24,21 @@ static void stop(struct xml_reader *x, enum extract_cause cause)
     xmlStopParser(x->parser);
 }
 
-static void on_doctype(void *arg, const xmlChar *name UNUSED, const xmlChar *public_id UNUSED, const xmlChar *system_id UNUSED)
+static void on_doctype(void *arg, const xmlChar *name UNUSED, const xmlChar *public_id UNUSED,
+                       const xmlChar *system_id UNUSED)
 {
     stop(arg, CAUSE_UNSAFE);
 }
 
 static void on_start(void *arg, const xmlChar *name, const xmlChar *prefix UNUSED, const xmlChar *uri UNUSED,
-                     int namespaces, const xmlChar **ns UNUSED, int attributes, int defaulted UNUSED, const xmlChar **five)
+                     int namespaces, const xmlChar **ns UNUSED, int attributes, int defaulted UNUSED,
+                     const xmlChar **five)
 {
     struct xml_reader    *x = arg;
     struct xml_attributes at = { attributes, five };
 
-    if (++x->depth > XML_READER_MAX_DEPTH || attributes > XML_READER_MAX_ATTRIBUTES || namespaces > XML_READER_MAX_ATTRIBUTES)
+    if (++x->depth > XML_READER_MAX_DEPTH || attributes > XML_READER_MAX_ATTRIBUTES
+        || namespaces > XML_READER_MAX_ATTRIBUTES)
         stop(x, CAUSE_BOMB);
     else if (x->events->start)
         x->events->start(x->events->arg, (const char *)name, &at);

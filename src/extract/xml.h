@@ -25,7 +25,7 @@ struct xml_reader;
 
 struct xml_reader *xml_open(struct arena *a, const struct xml_events *events); /* NULL: no memory */
 /* CAUSE_DAMAGED: not well-formed. CAUSE_UNSAFE: a DTD. CAUSE_BOMB: deeper or wider than the limits. */
-enum extract_cause xml_feed(void *reader, struct str piece); /* of the type that zip_read wants */
+enum extract_cause            xml_feed(void *reader, struct str piece); /* of the type that zip_read wants */
 MUST_CHECK enum extract_cause xml_finish(struct xml_reader *x);
 
 #endif

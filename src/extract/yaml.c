@@ -141,8 +141,8 @@ static bool read_members(struct walk *w, struct member *members, unsigned *count
 bool yaml_put_metadata(struct reading *r, struct str yaml)
 {
     _cleanup_(release_parser) struct walk w = { .r = r };
-    struct member members[MAX_KEYS];
-    unsigned      count = 0;
+    struct member                         members[MAX_KEYS];
+    unsigned                              count = 0;
 
     if (!yaml_parser_initialize(&w.parser))
         return false;

@@ -112,7 +112,8 @@ enum extract_cause zip_open(struct arena *a, struct str bytes, struct zip *ret)
     *ret = (struct zip){ .bytes = bytes };
     if (!end)
         return CAUSE_DAMAGED;
-    size_t end_at = (size_t)(end - bytes.p), count = number(end + 10, 2), size = number(end + 12, 4), at = number(end + 16, 4);
+    size_t end_at = (size_t)(end - bytes.p), count = number(end + 10, 2), size = number(end + 12, 4),
+           at = number(end + 16, 4);
     if (count == UINT16_MAX || at == UINT32_MAX || size == UINT32_MAX)
         return CAUSE_UNSUPPORTED; /* ZIP64 */
     if (count > ZIP_MAX_ENTRIES)
@@ -151,7 +152,7 @@ bool zip_has_folder(const struct zip *z, struct str prefix)
     return false;
 }
 
-static enum extract_cause read_stored(struct str data, const struct zip_entry *e,
+static enum extract_cause read_stored(struct str data, const struct zip_entry                       *e,
                                       enum extract_cause (*take)(void *arg, struct str piece), void *arg)
 {
     if (e->size != e->packed || crc32(crc32(0, NULL, 0), (const Bytef *)data.p, (uInt)data.n) != e->crc)
@@ -159,7 +160,7 @@ static enum extract_cause read_stored(struct str data, const struct zip_entry *e
     return data.n > 0 ? take(arg, data) : CAUSE_NONE;
 }
 
-static enum extract_cause read_deflated(z_stream *s, const struct zip_entry *e,
+static enum extract_cause read_deflated(z_stream *s, const struct zip_entry                           *e,
                                         enum extract_cause (*take)(void *arg, struct str piece), void *arg)
 {
     char   piece[PIECE_BYTES];
@@ -184,7 +185,7 @@ static enum extract_cause read_deflated(z_stream *s, const struct zip_entry *e,
     return total == e->size && crc == e->crc && s->avail_in == 0 ? CAUSE_NONE : CAUSE_DAMAGED;
 }
 
-enum extract_cause zip_read(const struct zip *z, const struct zip_entry *e,
+enum extract_cause zip_read(const struct zip *z, const struct zip_entry                   *e,
                             enum extract_cause (*take)(void *arg, struct str piece), void *arg)
 {
     struct str data = { z->bytes.p + e->at, e->packed };

@@ -36,7 +36,7 @@ const struct zip_entry *zip_find(const struct zip *z, struct str name);
 bool                    zip_has_folder(const struct zip *z, struct str prefix);
 
 /* Unpacks in pieces; take returns CAUSE_NONE to go on. Length and CRC are checked at the end. */
-MUST_CHECK enum extract_cause zip_read(const struct zip *z, const struct zip_entry *e,
+MUST_CHECK enum extract_cause zip_read(const struct zip *z, const struct zip_entry                   *e,
                                        enum extract_cause (*take)(void *arg, struct str piece), void *arg);
 
 #endif

@@ -90,7 +90,8 @@ static void add_number(struct arguments *args, const char *flag, uint64_t value)
     args->v[args->n++] = text;
 }
 
-static void make_arguments(struct arguments *args, const struct extract_limits *limits, const char *program, const char *name)
+static void make_arguments(struct arguments *args, const struct extract_limits *limits, const char *program,
+                           const char *name)
 {
     size_t length = strlen(name), tail = length > 255 ? length - 255 : 0; /* the ending is what counts */
 
@@ -107,11 +108,11 @@ static void make_arguments(struct arguments *args, const struct extract_limits *
 /* What the child finds: three descriptors, default signals, nothing else. 0 or an errno. */
 static int spawn(const char *program, char *const *argv, const int fds[3], pid_t *ret)
 {
-    static char *const          no_environment[] = { NULL };
-    posix_spawn_file_actions_t  files;
-    posix_spawnattr_t           attributes;
-    sigset_t                    none, all;
-    int                         bad = posix_spawn_file_actions_init(&files);
+    static char *const         no_environment[] = { NULL };
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t          attributes;
+    sigset_t                   none, all;
+    int                        bad = posix_spawn_file_actions_init(&files);
 
     if (bad != 0)
         return bad;
@@ -212,7 +213,8 @@ static int read_words(struct child *c)
 {
     char    rest[1024];
     size_t  room = sizeof c->words - c->word_count;
-    ssize_t n = room > 0 ? read(c->diagnostics, c->words + c->word_count, room) : read(c->diagnostics, rest, sizeof rest);
+    ssize_t n =
+        room > 0 ? read(c->diagnostics, c->words + c->word_count, room) : read(c->diagnostics, rest, sizeof rest);
 
     if (n > 0 && room > 0)
         c->word_count += (size_t)n;
@@ -271,7 +273,8 @@ static bool said(const struct child *c, const char *words)
 /* How libraries end a process when malloc fails. */
 static bool ran_out_of_memory(const struct child *c)
 {
-    return said(c, "bad_alloc") || said(c, "ut of memory") || said(c, "failed to allocate") || said(c, "returned null pointer");
+    return said(c, "bad_alloc") || said(c, "ut of memory") || said(c, "failed to allocate")
+           || said(c, "returned null pointer");
 }
 
 static int judge_signal(const struct child *c, int number, struct error *err)
@@ -301,16 +304,20 @@ static int judge(struct arena *a, const struct child *c, struct extraction *ret,
         return extract_cause_error(err, CAUSE_MEMORY);
     if (c->used > 0) /* it had begun to read: a parser ended the process */
         return extract_cause_error(err, CAUSE_CRASHED);
-    return error_set(err, ERR_INTERNAL, "dms-extract ended with %d: %.*s", WEXITSTATUS(c->status), (int)c->word_count, c->words);
+    return error_set(err, ERR_INTERNAL, "dms-extract ended with %d: %.*s", WEXITSTATUS(c->status), (int)c->word_count,
+                     c->words);
 }
 
 int extract_run(struct arena *a, const struct extract_limits *limits, int file_fd, const char *name,
                 struct extraction *ret, struct error *err)
 {
-    _cleanup_(child_end) struct child c = { .out = -1, .diagnostics = -1, .pidfd = -1,
-                                            .deadline_us = clock_steady_us() + (int64_t)limits->wall_seconds * 1000000 };
-    struct arguments args;
-    const char      *program = program_path(a, limits, err);
+    _cleanup_(child_end) struct child c = { .out = -1,
+                                            .diagnostics = -1,
+                                            .pidfd = -1,
+                                            .deadline_us =
+                                                clock_steady_us() + (int64_t)limits->wall_seconds * 1000000 };
+    struct arguments                  args;
+    const char                       *program = program_path(a, limits, err);
 
     if (!program)
         return -1;

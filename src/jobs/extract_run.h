@@ -10,10 +10,13 @@ struct extract_limits {
     unsigned    cpu_seconds, wall_seconds;
 };
 
-#define EXTRACT_LIMITS_DEFAULT                                                                                       \
-    ((struct extract_limits){ .max_text_bytes = EXTRACTION_MAX_TEXT_BYTES, .max_pages = EXTRACTION_MAX_PAGES,        \
-                              .max_memory_bytes = UINT64_C(512) << 20, .max_file_bytes = UINT64_C(1) << 30,          \
-                              .cpu_seconds = 30, .wall_seconds = 60 })
+#define EXTRACT_LIMITS_DEFAULT                                             \
+    ((struct extract_limits){ .max_text_bytes = EXTRACTION_MAX_TEXT_BYTES, \
+                              .max_pages = EXTRACTION_MAX_PAGES,           \
+                              .max_memory_bytes = UINT64_C(512) << 20,     \
+                              .max_file_bytes = UINT64_C(1) << 30,         \
+                              .cpu_seconds = 30,                           \
+                              .wall_seconds = 60 })
 
 /* Reads the regular file behind file_fd (which stays open and is not moved); name is what the user called it (for its ending) and may
    be "". Blocks up to wall_seconds. Any thread; the thread must outlive the call, since the child dies with it.

@@ -26,7 +26,8 @@ static void put_frame(char kind, const char *body, unsigned n)
 
 static void put_whole(void)
 {
-    static const char hello[] = "{\"version\":1}", meta[] = "{\"mime_type\":\"text/plain\",\"page_count\":0,\"metadata\":{}}";
+    static const char hello[] = "{\"version\":1}",
+                      meta[] = "{\"mime_type\":\"text/plain\",\"page_count\":0,\"metadata\":{}}";
     static const char ended[16] = { 0 };
 
     put_frame(FRAME_HELLO, hello, sizeof hello - 1);
@@ -71,10 +72,19 @@ static void trickle(void)
     }
 }
 
+/* As a program without AddressSanitizer, which would catch it. */
+static void die_of(int number)
+{
+    const struct sigaction by_default = { .sa_handler = SIG_DFL };
+
+    sigaction(number, &by_default, NULL);
+    raise(number);
+}
+
 static void no_memory(void)
 {
     fputs("terminate called after throwing an instance of 'std::bad_alloc'\n", stderr);
-    raise(SIGABRT);
+    die_of(SIGABRT);
 }
 
 static void out_of_memory(void)
@@ -93,7 +103,7 @@ static void give_up(void)
 static void die_halfway(void)
 {
     put_frame(FRAME_HELLO, "{\"version\":1}", 13);
-    raise(SIGSEGV);
+    die_of(SIGSEGV);
 }
 
 static void use_up_cpu(void)
@@ -103,11 +113,6 @@ static void use_up_cpu(void)
     setrlimit(RLIMIT_CPU, &r);
     for (volatile unsigned long i = 0;; i++)
         ;
-}
-
-static void die_of(int number)
-{
-    raise(number);
 }
 
 static void call_forbidden(void)
@@ -128,7 +133,7 @@ static void lose_the_disk(void)
 /* Exits 3 when anything but the three descriptors, an empty environment and default signals was inherited. */
 static void look_around(void)
 {
-    extern char   **environ;
+    extern char    **environ;
     struct sigaction pipe_action;
     sigset_t         blocked;
 
@@ -148,10 +153,21 @@ static const struct {
     const char *name;
     void (*run)(void);
 } rows[] = {
-    { "whole", put_whole },           { "sleep", sleep_long },       { "hang", hang },           { "flood", flood },
-    { "chatter", chatter },           { "trickle", trickle },        { "no_memory", no_memory }, { "out_of_memory", out_of_memory },
-    { "give_up", give_up },           { "die_halfway", die_halfway }, { "cpu", use_up_cpu },     { "forbidden", call_forbidden },
-    { "killed", be_killed },          { "disk", lose_the_disk },     { "look_around", look_around },
+    { "whole", put_whole },
+    { "sleep", sleep_long },
+    { "hang", hang },
+    { "flood", flood },
+    { "chatter", chatter },
+    { "trickle", trickle },
+    { "no_memory", no_memory },
+    { "out_of_memory", out_of_memory },
+    { "give_up", give_up },
+    { "die_halfway", die_halfway },
+    { "cpu", use_up_cpu },
+    { "forbidden", call_forbidden },
+    { "killed", be_killed },
+    { "disk", lose_the_disk },
+    { "look_around", look_around },
 };
 
 int main(int argc, char **argv)

@@ -272,21 +272,25 @@ static long call_as_x32(void)
 }
 #endif
 
-#define BARE(name)                                                                                                    \
-    static long bare_##name(void)                                                                                     \
-    {                                                                                                                 \
-        return syscall(SYS_##name, 0, 0, 0, 0, 0, 0);                                                                 \
+#define BARE(name)                                    \
+    static long bare_##name(void)                     \
+    {                                                 \
+        return syscall(SYS_##name, 0, 0, 0, 0, 0, 0); \
     }
-#define BARE_CALLS(X)                                                                                                 \
-    X(io_uring_setup) X(io_setup) X(userfaultfd) X(bpf) X(perf_event_open) X(keyctl) X(add_key) X(request_key) X(unshare) X(setns)   \
-    X(mount) X(umount2) X(pivot_root) X(chroot) X(chdir) X(fsopen) X(open_tree) X(move_mount) X(name_to_handle_at)                   \
-    X(open_by_handle_at) X(shmget) X(msgget) X(semget) X(mq_open) X(eventfd2) X(epoll_create1) X(signalfd4) X(timerfd_create)        \
-    X(inotify_init1) X(fanotify_init) X(socketpair) X(sendto) X(recvfrom) X(splice) X(vmsplice) X(sendfile) X(copy_file_range)       \
-    X(truncate) X(ftruncate) X(fallocate) X(unlinkat) X(mkdirat) X(renameat2) X(symlinkat) X(linkat) X(fchmodat) X(fchownat)         \
-    X(mknodat) X(init_module) X(finit_module) X(kexec_load) X(reboot) X(swapon) X(sethostname) X(settimeofday) X(clock_settime)      \
-    X(adjtimex) X(syslog) X(acct) X(quotactl) X(capset) X(setresuid) X(setgroups) X(personality) X(sched_setaffinity)                \
-    X(rt_sigqueueinfo) X(tkill) X(process_vm_writev) X(pidfd_getfd) X(kcmp) X(memfd_secret) X(landlock_create_ruleset) X(pread64)    \
-    X(fcntl) X(vfork) X(execveat) X(nanosleep) X(pause) X(wait4)
+#define BARE_CALLS(X)                                                                                                  \
+    X(io_uring_setup)                                                                                                  \
+    X(io_setup) X(userfaultfd) X(bpf) X(perf_event_open) X(keyctl) X(add_key) X(request_key) X(unshare) X(setns)       \
+        X(mount) X(umount2) X(pivot_root) X(chroot) X(chdir) X(fsopen) X(open_tree) X(move_mount) X(name_to_handle_at) \
+            X(open_by_handle_at) X(shmget) X(msgget) X(semget) X(mq_open) X(eventfd2) X(epoll_create1) X(signalfd4)    \
+                X(timerfd_create) X(inotify_init1) X(fanotify_init) X(socketpair) X(sendto) X(recvfrom) X(splice)      \
+                    X(vmsplice) X(sendfile) X(copy_file_range) X(truncate) X(ftruncate) X(fallocate) X(unlinkat)       \
+                        X(mkdirat) X(renameat2) X(symlinkat) X(linkat) X(fchmodat) X(fchownat) X(mknodat)              \
+                            X(init_module) X(finit_module) X(kexec_load) X(reboot) X(swapon) X(sethostname)            \
+                                X(settimeofday) X(clock_settime) X(adjtimex) X(syslog) X(acct) X(quotactl) X(capset)   \
+                                    X(setresuid) X(setgroups) X(personality) X(sched_setaffinity) X(rt_sigqueueinfo)   \
+                                        X(tkill) X(process_vm_writev) X(pidfd_getfd) X(kcmp) X(memfd_secret)           \
+                                            X(landlock_create_ruleset) X(pread64) X(fcntl) X(vfork) X(execveat)        \
+                                                X(nanosleep) X(pause) X(wait4)
 BARE_CALLS(BARE)
 
 enum ending { KILLED, REFUSED };
@@ -299,51 +303,49 @@ struct attempt {
 };
 
 #define BARE_ROW(name) { #name, bare_##name, KILLED, false },
-static const struct attempt attempts[] = {
-    { "open_secret", open_secret, REFUSED, false },
-    { "open_to_write", open_to_write, REFUSED, false },
-    { "open_own_memory", open_own_memory, REFUSED, false },
-    { "open_parent_environment", open_parent_environment, REFUSED, false },
-    { "open_device", open_device, REFUSED, false },
-    { "open_library", open_library, REFUSED, false },
-    { "open_by_number", open_by_number, REFUSED, false },
-    { "look_at_file", look_at_file, REFUSED, false },
-    { "read_link", read_link, REFUSED, false },
-    { "open_beneath", open_beneath, KILLED, false },
-    { "run_program", run_program, KILLED, false },
-    { "make_process", make_process, KILLED, false },
-    { "make_thread", make_thread, KILLED, false },
-    { "make_process_newly", make_process_newly, KILLED, false },
-    { "call_out", call_out, KILLED, false },
-    { "call_out_by_datagram", call_out_by_datagram, KILLED, false },
-    { "call_local_server", call_local_server, KILLED, false },
-    { "ask_kernel", ask_kernel, KILLED, false },
-    { "connect_inherited", connect_inherited, KILLED, false },
-    { "send_descriptor", send_descriptor, KILLED, false },
-    { "kill_parent", kill_parent, KILLED, false },
-    { "kill_parent_thread", kill_parent_thread, KILLED, false },
-    { "trace_parent", trace_parent, KILLED, false },
-    { "read_parent_memory", read_parent_memory, KILLED, false },
-    { "take_parent_descriptor", take_parent_descriptor, KILLED, false },
-    { "map_program", map_program, KILLED, false },
-    { "map_descriptor", map_descriptor, KILLED, false },
-    { "make_program", make_program, KILLED, false },
-    { "make_program_with_key", make_program_with_key, KILLED, false },
-    { "make_memory_file", make_memory_file, KILLED, false },
-    { "write_elsewhere", write_elsewhere, KILLED, false },
-    { "read_input", read_input, KILLED, false },
-    { "type_into_terminal", type_into_terminal, KILLED, false },
-    { "copy_descriptor", copy_descriptor, KILLED, false },
-    { "become_root", become_root, KILLED, false },
-    { "lift_limit", lift_limit, KILLED, true },
-    { "lift_filter", lift_filter, KILLED, false },
-    { "be_dumpable", be_dumpable, KILLED, true },
+static const struct attempt attempts[] = { { "open_secret", open_secret, REFUSED, false },
+                                           { "open_to_write", open_to_write, REFUSED, false },
+                                           { "open_own_memory", open_own_memory, REFUSED, false },
+                                           { "open_parent_environment", open_parent_environment, REFUSED, false },
+                                           { "open_device", open_device, REFUSED, false },
+                                           { "open_library", open_library, REFUSED, false },
+                                           { "open_by_number", open_by_number, REFUSED, false },
+                                           { "look_at_file", look_at_file, REFUSED, false },
+                                           { "read_link", read_link, REFUSED, false },
+                                           { "open_beneath", open_beneath, KILLED, false },
+                                           { "run_program", run_program, KILLED, false },
+                                           { "make_process", make_process, KILLED, false },
+                                           { "make_thread", make_thread, KILLED, false },
+                                           { "make_process_newly", make_process_newly, KILLED, false },
+                                           { "call_out", call_out, KILLED, false },
+                                           { "call_out_by_datagram", call_out_by_datagram, KILLED, false },
+                                           { "call_local_server", call_local_server, KILLED, false },
+                                           { "ask_kernel", ask_kernel, KILLED, false },
+                                           { "connect_inherited", connect_inherited, KILLED, false },
+                                           { "send_descriptor", send_descriptor, KILLED, false },
+                                           { "kill_parent", kill_parent, KILLED, false },
+                                           { "kill_parent_thread", kill_parent_thread, KILLED, false },
+                                           { "trace_parent", trace_parent, KILLED, false },
+                                           { "read_parent_memory", read_parent_memory, KILLED, false },
+                                           { "take_parent_descriptor", take_parent_descriptor, KILLED, false },
+                                           { "map_program", map_program, KILLED, false },
+                                           { "map_descriptor", map_descriptor, KILLED, false },
+                                           { "make_program", make_program, KILLED, false },
+                                           { "make_program_with_key", make_program_with_key, KILLED, false },
+                                           { "make_memory_file", make_memory_file, KILLED, false },
+                                           { "write_elsewhere", write_elsewhere, KILLED, false },
+                                           { "read_input", read_input, KILLED, false },
+                                           { "type_into_terminal", type_into_terminal, KILLED, false },
+                                           { "copy_descriptor", copy_descriptor, KILLED, false },
+                                           { "become_root", become_root, KILLED, false },
+                                           { "lift_limit", lift_limit, KILLED, true },
+                                           { "lift_filter", lift_filter, KILLED, false },
+                                           { "be_dumpable", be_dumpable, KILLED, true },
 #if defined(__x86_64__)
-    { "call_by_old_entry", call_by_old_entry, KILLED, false },
-    { "call_as_x32", call_as_x32, KILLED, false },
+                                           { "call_by_old_entry", call_by_old_entry, KILLED, false },
+                                           { "call_as_x32", call_as_x32, KILLED, false },
 #endif
-    BARE_CALLS(BARE_ROW)
-};
+                                           BARE_CALLS(BARE_ROW) };
 
 static void enter(void)
 {
@@ -391,7 +393,8 @@ int main(int argc, char **argv)
     parent = getppid();
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
         for (size_t i = 0; i < ARRAY_LEN(attempts); i++)
-            printf("%s %s%s\n", attempts[i].name, attempts[i].must == KILLED ? "killed" : "refused", attempts[i].asan_needs ? " asan" : "");
+            printf("%s %s%s\n", attempts[i].name, attempts[i].must == KILLED ? "killed" : "refused",
+                   attempts[i].asan_needs ? " asan" : "");
         return EXIT_SUCCESS;
     }
     if (argc == 2 && strcmp(argv[1], "--every") == 0) {

@@ -9,7 +9,8 @@
 
 #include <cmocka.h>
 
-#define BLOCK(kind_, level_, page_, text_) { .kind = BLOCK_##kind_, .level = level_, .page = page_, .text = { text_, sizeof(text_) - 1 } }
+#define BLOCK(kind_, level_, page_, text_) \
+    { .kind = BLOCK_##kind_, .level = level_, .page = page_, .text = { text_, sizeof(text_) - 1 } }
 
 struct fixture {
     struct arena        arena;
@@ -56,7 +57,9 @@ static size_t count_words(void *arg, struct str s)
 
 static struct chunk_rules rules(size_t max, size_t overlap)
 {
-    return (struct chunk_rules){ .max_tokens = max, .overlap_tokens = overlap, .max_chunks = 1000000, .count_tokens = count_words };
+    return (struct chunk_rules){
+        .max_tokens = max, .overlap_tokens = overlap, .max_chunks = 1000000, .count_tokens = count_words
+    };
 }
 
 static void run(struct fixture *f, const struct block *blocks, size_t n, struct chunk_rules r)
@@ -89,7 +92,8 @@ static void nothing_gives_nothing(void **state)
 static void small_blocks_share_a_passage(void **state)
 {
     struct fixture    *f = *state;
-    const struct block b[] = { BLOCK(PARAGRAPH, 0, 1, "One two."), BLOCK(LIST, 0, 1, "- a\n- b"), BLOCK(PARAGRAPH, 0, 2, "Three.") };
+    const struct block b[] = { BLOCK(PARAGRAPH, 0, 1, "One two."), BLOCK(LIST, 0, 1, "- a\n- b"),
+                               BLOCK(PARAGRAPH, 0, 2, "Three.") };
 
     run(f, b, ARRAY_LEN(b), rules(20, 4));
     assert_int_equal(f->n, 1);
@@ -123,7 +127,8 @@ static void a_section_of_a_few_words_is_taken_with_its_parts(void **state)
 {
     struct fixture    *f = *state;
     const struct block b[] = {
-        BLOCK(HEADING, 1, 0, "Top"), BLOCK(PARAGRAPH, 0, 0, "Short."), BLOCK(HEADING, 2, 0, "Part"), BLOCK(PARAGRAPH, 0, 0, "Text of the part."),
+        BLOCK(HEADING, 1, 0, "Top"),  BLOCK(PARAGRAPH, 0, 0, "Short."),
+        BLOCK(HEADING, 2, 0, "Part"), BLOCK(PARAGRAPH, 0, 0, "Text of the part."),
         BLOCK(HEADING, 2, 0, "Next"), BLOCK(PARAGRAPH, 0, 0, "More."),
     };
 
@@ -136,7 +141,8 @@ static void a_section_of_a_few_words_is_taken_with_its_parts(void **state)
 static void a_long_paragraph_is_cut_at_sentences_and_overlaps(void **state)
 {
     struct fixture    *f = *state;
-    const struct block b[] = { BLOCK(PARAGRAPH, 0, 3, "One two three. Four five. Six seven eight nine. Ten eleven. Twelve.") };
+    const struct block b[] = { BLOCK(PARAGRAPH, 0, 3,
+                                     "One two three. Four five. Six seven eight nine. Ten eleven. Twelve.") };
 
     run(f, b, 1, rules(8, 2));
     assert_int_equal(f->n, 3);
@@ -160,7 +166,8 @@ static void the_end_of_a_long_sentence_is_repeated_by_words(void **state)
 static void the_end_of_a_block_is_preferred(void **state)
 {
     struct fixture    *f = *state;
-    const struct block b[] = { BLOCK(PARAGRAPH, 0, 0, "One two three four five."), BLOCK(PARAGRAPH, 0, 0, "Six. Seven. Eight. Nine. Ten. Eleven.") };
+    const struct block b[] = { BLOCK(PARAGRAPH, 0, 0, "One two three four five."),
+                               BLOCK(PARAGRAPH, 0, 0, "Six. Seven. Eight. Nine. Ten. Eleven.") };
 
     run(f, b, 2, rules(8, 0));
     assert_int_equal(f->n, 2);
@@ -171,8 +178,8 @@ static void the_end_of_a_block_is_preferred(void **state)
 static void a_passage_does_not_repeat_across_sections(void **state)
 {
     struct fixture    *f = *state;
-    const struct block b[] = { BLOCK(HEADING, 1, 0, "A"), BLOCK(PARAGRAPH, 0, 0, "One two. Three four."), BLOCK(HEADING, 1, 0, "B"),
-                               BLOCK(PARAGRAPH, 0, 0, "Five.") };
+    const struct block b[] = { BLOCK(HEADING, 1, 0, "A"), BLOCK(PARAGRAPH, 0, 0, "One two. Three four."),
+                               BLOCK(HEADING, 1, 0, "B"), BLOCK(PARAGRAPH, 0, 0, "Five.") };
 
     run(f, b, 4, rules(10, 4));
     assert_chunk(f, 1, "B", 0, "B\n\nFive.");
@@ -242,8 +249,10 @@ static void ideographic_sentences_end_without_blanks(void **state)
 {
     struct fixture    *f = *state;
     struct chunk_rules r = rules(12, 0);
-    const struct block b[] = { BLOCK(PARAGRAPH, 0, 0, "\xe4\xb8\x80\xe4\xba\x8c\xe4\xb8\x89\xe5\x9b\x9b\xe4\xba\x94\xe3\x80\x82"
-                                                      "\xe5\x85\xad\xe4\xb8\x83\xe5\x85\xab\xe4\xb9\x9d\xe3\x80\x82\xe5\x8d\x81\xe3\x80\x82") };
+    const struct block b[] = { BLOCK(
+        PARAGRAPH, 0, 0,
+        "\xe4\xb8\x80\xe4\xba\x8c\xe4\xb8\x89\xe5\x9b\x9b\xe4\xba\x94\xe3\x80\x82"
+        "\xe5\x85\xad\xe4\xb8\x83\xe5\x85\xab\xe4\xb9\x9d\xe3\x80\x82\xe5\x8d\x81\xe3\x80\x82") };
 
     r.count_tokens = NULL;
     run(f, b, 1, r);
@@ -268,11 +277,12 @@ static void too_many_passages_are_cut_off_and_said(void **state)
 /* Every word of a long mixed text is in some passage, in order, and no counting is done over and over. */
 static void nothing_is_lost_and_time_is_linear(void **state)
 {
-    struct fixture    *f = *state;
-    struct block       blocks[300];
-    size_t             counted = 0, total = 0, word = 0, at = 0;
-    struct chunk_rules r = rules(40, 8);
-    static const enum block_kind kinds[] = { BLOCK_PARAGRAPH, BLOCK_LIST, BLOCK_PARAGRAPH, BLOCK_CODE, BLOCK_PARAGRAPH, BLOCK_TABLE };
+    struct fixture              *f = *state;
+    struct block                 blocks[300];
+    size_t                       counted = 0, total = 0, word = 0, at = 0;
+    struct chunk_rules           r = rules(40, 8);
+    static const enum block_kind kinds[] = { BLOCK_PARAGRAPH, BLOCK_LIST,      BLOCK_PARAGRAPH,
+                                             BLOCK_CODE,      BLOCK_PARAGRAPH, BLOCK_TABLE };
 
     for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {
         struct sb text = SB(&f->arena);
@@ -280,7 +290,8 @@ static void nothing_is_lost_and_time_is_linear(void **state)
 
         for (size_t k = 0; k < (heading ? 2 : i * 7 % 90 + 1); k++)
             sb_printf(&text, "%sw%zu%s", k > 0 ? " " : "", word++, k % 9 == 8 ? ".\nX" : "");
-        blocks[i] = (struct block){ .kind = heading ? BLOCK_HEADING : kinds[i % ARRAY_LEN(kinds)], .level = heading ? (unsigned)(i % 3 + 1) : 0,
+        blocks[i] = (struct block){ .kind = heading ? BLOCK_HEADING : kinds[i % ARRAY_LEN(kinds)],
+                                    .level = heading ? (unsigned)(i % 3 + 1) : 0,
                                     .text = sb_str(&text) };
         total += text.n;
     }

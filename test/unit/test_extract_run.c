@@ -116,7 +116,7 @@ static void the_child_inherits_nothing_but_the_file_and_two_pipes(void **state)
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &term, &before);
-    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGPIPE, &(const struct sigaction){ .sa_handler = SIG_IGN }, NULL);
     setenv("SECRET", "not for the child", 1);
     assert_int_equal(run(f, "look_around"), 0);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -217,14 +217,10 @@ int main(void)
 {
 #define ROW(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
     const struct CMUnitTest tests[] = {
-        ROW(each_ending_has_its_cause),
-        ROW(what_is_not_the_file_s_fault_is_tried_again),
-        ROW(the_wall_clock_ends_what_hangs),
-        ROW(the_child_inherits_nothing_but_the_file_and_two_pipes),
-        ROW(a_missing_program_is_our_fault),
-        ROW(no_descriptor_is_left_open),
-        ROW(several_threads_run_at_once),
-        ROW(the_real_program_reads_a_file),
+        ROW(each_ending_has_its_cause),      ROW(what_is_not_the_file_s_fault_is_tried_again),
+        ROW(the_wall_clock_ends_what_hangs), ROW(the_child_inherits_nothing_but_the_file_and_two_pipes),
+        ROW(a_missing_program_is_our_fault), ROW(no_descriptor_is_left_open),
+        ROW(several_threads_run_at_once),    ROW(the_real_program_reads_a_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

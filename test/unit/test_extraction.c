@@ -11,8 +11,9 @@
 #include <cmocka.h>
 
 #define HELLO "{\"version\":1,\"landlock\":7,\"seccomp\":true}"
-#define META(type, pages, more) "{\"mime_type\":\"" type "\",\"title\":\"A title\",\"language\":\"en\",\"note\":null,\"page_count\":" pages \
-                                ",\"metadata\":{" more "}}"
+#define META(type, pages, more)                                                                                 \
+    "{\"mime_type\":\"" type "\",\"title\":\"A title\",\"language\":\"en\",\"note\":null,\"page_count\":" pages \
+    ",\"metadata\":{" more "}}"
 #define PLAIN META("text/plain", "0", "")
 
 struct fixture {
@@ -255,7 +256,7 @@ static void blocks_that_break_the_rules_are_refused(void **state)
 
 static void meta_that_breaks_the_rules_is_refused(void **state)
 {
-    struct fixture *f = *state;
+    struct fixture          *f = *state;
     static const char *const rows[] = {
         "",
         "[]",
@@ -327,8 +328,12 @@ static void an_arena_too_small_is_said(void **state)
 static void types_are_found_by_the_ending_of_a_name(void **state UNUSED)
 {
     static const char *const rows[][2] = {
-        { "a.pdf", "application/pdf" }, { "A.PDF", "application/pdf" },     { "a.tar.gz", "application/gzip" },
-        { ".md", "text/markdown" },     { "a.b.markdown", "text/markdown" }, { "a.docm", "application/vnd.openxmlformats-officedocument.wordprocessingml.document" },
+        { "a.pdf", "application/pdf" },
+        { "A.PDF", "application/pdf" },
+        { "a.tar.gz", "application/gzip" },
+        { ".md", "text/markdown" },
+        { "a.b.markdown", "text/markdown" },
+        { "a.docm", "application/vnd.openxmlformats-officedocument.wordprocessingml.document" },
     };
     static const char *const none[] = { "", "pdf", "a.", "a.pdfx", "a.pdf ", "a.averyverylongending", "a. pdf" };
 
