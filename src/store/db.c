@@ -142,7 +142,7 @@ static int attempt(struct db *db, struct db_scope scope, tx_fn *fn, void *arg, b
         goto fail;
     }
     db->in_tx = true;
-    if (fn(db, arg, err) == 0) {
+    if (fn(db, arg, err) >= 0) {
         committing = true;
         if (simple(db, "COMMIT", err) == 0) {
             db->in_tx = false;
