@@ -256,3 +256,15 @@ def test_changes_of_one_window_show_in_another(signed_in, context, account):
         timeout=60_000
     )
     expect(tray(other)).to_have_count(0)
+
+
+def test_a_pdf_is_shown_in_the_page(signed_in, dms):
+    page = signed_in
+    sample = five_kinds()[3]
+    choose(page, sample)
+    wait_until_ready(page, sample.name)
+    upload_row(page, sample.name).get_by_role("link").click()
+    page.get_by_role("tab", name="Original").click()
+    frame = page.locator("iframe[title^='PDF: ']")
+    expect(frame).to_have_attribute("src", re.compile("^blob:" + re.escape(dms.url)))
+    expect(frame).to_be_visible()

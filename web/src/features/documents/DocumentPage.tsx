@@ -66,7 +66,8 @@ function Loaded({ document, etag }: { document: ListedDocument; etag: string | n
   const snippet = snippetOf(useHistoryState<unknown>());
   const actions = useDocumentActions(document);
   const tab = tabNames.find((name) => name === parameters.get('tab')) ?? 'text';
-  const page = Number(parameters.get('page'));
+  const asked = Number(parameters.get('page'));
+  const page = Number.isInteger(asked) && asked > 0 ? asked : null;
   const choose = (value: string | null) =>
     setParameters(
       (before) => {
@@ -102,13 +103,13 @@ function Loaded({ document, etag }: { document: ListedDocument; etag: string | n
                   id={document.id}
                   version={document.version}
                   find={parameters.get('find') ?? ''}
-                  page={Number.isInteger(page) && page > 0 ? page : null}
+                  page={page}
                   snippet={snippet}
                 />
               )}
             </Tabs.Panel>
             <Tabs.Panel value="original" className={classes.panel}>
-              <OriginalView document={document} onDownload={() => actions.download(null)} />
+              <OriginalView document={document} page={page} onDownload={() => actions.download(null)} />
             </Tabs.Panel>
             <Tabs.Panel value="versions" className={classes.panel}>
               <Versions document={document} onDownload={actions.download} />

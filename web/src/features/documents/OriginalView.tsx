@@ -13,11 +13,17 @@ const images = ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avi
 const pdf = 'application/pdf';
 const loadUnaskedBytes = 20_000_000;
 
-export function canPreview(type: string): boolean {
-  return type === pdf || images.includes(type);
+function canPreview(type: string): boolean {
+  return images.includes(type) || (type === pdf && navigator.pdfViewerEnabled); /* phones often have no viewer */
 }
 
-export function OriginalView({ document, onDownload }: { document: DmsDocument; onDownload: () => void }) {
+interface OriginalViewProps {
+  document: DmsDocument;
+  page: number | null;
+  onDownload: () => void;
+}
+
+export function OriginalView({ document, page, onDownload }: OriginalViewProps) {
   const [asked, setAsked] = useState(document.size <= loadUnaskedBytes);
   if (!canPreview(document.mime_type))
     return (
@@ -34,10 +40,10 @@ export function OriginalView({ document, onDownload }: { document: DmsDocument; 
         action={<Button onClick={() => setAsked(true)}>{texts.document.original.load}</Button>}
       />
     );
-  return <Preview document={document} />;
+  return <Preview document={document} page={page} />;
 }
 
-function Preview({ document }: { document: DmsDocument }) {
+function Preview({ document, page }: { document: DmsDocument; page: number | null }) {
   const { id, version, mime_type: type, title } = document;
   const content = useQuery({
     queryKey: ['content', id, version],
@@ -49,7 +55,11 @@ function Preview({ document }: { document: DmsDocument }) {
   if (content.isError) return <LoadError error={content.error} onRetry={() => void content.refetch()} />;
   if (url === null) return <PageSkeleton />;
   return type === pdf ? (
-    <iframe className={classes.pdf} src={url} title={texts.document.original.pdfTitle(title)} />
+    <iframe
+      className={classes.pdf}
+      src={`${url}#navpanes=0&page=${String(page ?? 1)}`}
+      title={texts.document.original.pdfTitle(title)}
+    />
   ) : (
     <img className={classes.image} src={url} alt={texts.document.original.imageAlt(title)} />
   );
