@@ -239,6 +239,12 @@ class Client(httpx.Client):
         self.server = server
         self.tokens = self.email = None
 
+    def __enter__(self):
+        return self  # httpx refuses to open a client that has signed in already
+
+    def __exit__(self, *why):
+        self.close()
+
     def ok(self, method, path, status=None, **options):
         """The decoded answer (None without a body); any other status than expected (default: 2xx) fails the test."""
         answer = self.request(method, path, **options)

@@ -147,7 +147,7 @@ int job_embed(struct job_run *run, struct error *err)
     if (!run->env->embedder) { /* the setting changed since the job was made */
         if (db_in_tx(run->db, (struct db_scope){ .tenant_id = run->job->ref.tenant_id.text }, no_model_tx, run, err) < 0)
             return -1;
-        job_tell(run, "processed");
+        job_tell(run, "processed", "done");
         return 0;
     }
     while (!e.last) {
@@ -158,6 +158,6 @@ int job_embed(struct job_run *run, struct error *err)
         if (one_batch(&e, err) < 0)
             return -1;
     }
-    job_tell(run, "processed");
+    job_tell(run, "processed", "done");
     return 0;
 }

@@ -41,8 +41,9 @@ typedef int job_fn(struct job_run *run, struct error *err);
 #include "tbl/job_kinds.def"
 #undef X
 
-/* Tells the API processes that a document changed; best effort. status: its status word. */
-void job_tell(struct job_run *run, const char *status);
+/* Tells the API processes that a document changed; best effort. status: its status word; step: the
+   last line of its timeline, or what comes next. */
+void job_tell(struct job_run *run, const char *status, const char *step);
 
 /* A thread's place: the job it has in hand, for who renews leases. */
 struct job_slot;

@@ -97,7 +97,7 @@ static int show_lines_if_slow(struct process *p, int64_t start_us, struct error 
     if (db_in_tx(p->run->db, (struct db_scope){ .tenant_id = p->run->job->ref.tenant_id.text }, lines_tx, p, err) < 0)
         return -1;
     p->lines_written = p->line_count;
-    job_tell(p->run, "processing");
+    job_tell(p->run, "processing", p->lines[p->line_count - 1].step);
     return 0;
 }
 
@@ -315,6 +315,6 @@ int job_process(struct job_run *run, struct error *err)
         return -1;
     if (p.has_next)
         queue_publish(run->env->queue, &p.next);
-    job_tell(run, p.has_next ? "processing" : "processed");
+    job_tell(run, p.has_next ? "processing" : "processed", p.has_next ? "chunks" : "done");
     return 0;
 }

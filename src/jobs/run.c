@@ -120,14 +120,14 @@ void jobs_count(enum job_kind kind, enum job_outcome outcome, int64_t took_us)
         metric_add(ends[kind][outcome], 1);
 }
 
-void job_tell(struct job_run *run, const char *status)
+void job_tell(struct job_run *run, const char *status, const char *step)
 {
     struct sb data = SB(run->arena);
 
     if (!run->job->document_id.text[0])
         return;
-    sb_printf(&data, "{\"id\": \"%s\", \"version\": %u, \"status\": \"%s\", \"job_id\": \"%s\"}", run->job->document_id.text, run->job->version,
-              status, run->job->ref.id.text);
+    sb_printf(&data, "{\"id\": \"%s\", \"version\": %u, \"status\": \"%s\", \"step\": \"%s\", \"job_id\": \"%s\"}", run->job->document_id.text, run->job->version,
+              status, step, run->job->ref.id.text);
     if (!run->arena->failed)
         queue_notify(run->env->queue, run->job->ref.tenant_id.text, "document", sb_str(&data));
 }
@@ -286,11 +286,11 @@ enum job_result job_run_one(const struct job_env *env, struct job_slot *slot, st
     log_context.tenant = job.ref.tenant_id.text;
     log_context.trace_id = trace_id[0] ? trace_id : NULL;
     slot_set(slot, &job);
-    job_tell(&run, "processing");
+    job_tell(&run, "processing", job.ref.kind == JOB_DOCUMENT_EMBED ? "chunks" : "queued");
     *ret_outcome = run_claimed(&run, ret_why);
     slot_set(slot, NULL);
     if (*ret_outcome != JOB_SUCCEEDED)
-        job_tell(&run, status_after(*ret_outcome));
+        job_tell(&run, status_after(*ret_outcome), *ret_outcome == JOB_FAILED || *ret_outcome == JOB_DEAD ? "error" : "queued");
     int64_t took_us = clock_steady_us() - start_us;
     jobs_count(job.ref.kind, *ret_outcome, took_us);
     log_end(&job, *ret_outcome, took_us, ret_why);
