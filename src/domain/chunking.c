@@ -76,7 +76,7 @@ static struct str window_text(struct chunker *c, size_t end)
     for (size_t i = 0; i < end;) {
         const struct unit *first = &c->window[i], *last = first;
 
-        while (++i < end && c->window[i].block == first->block)
+        for (i++; i < end && c->window[i].block == first->block; i++)
             last = &c->window[i];
         if (b.n > 0)
             sb_put(&b, S("\n\n"));

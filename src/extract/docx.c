@@ -300,6 +300,15 @@ static void body_start(void *arg, const char *name, const struct xml_attributes 
         open_table_part(d, name);
 }
 
+/* True when that was the outermost one. */
+static bool closes(unsigned *open)
+{
+    if (*open == 0)
+        return false;
+    --*open;
+    return *open == 0;
+}
+
 static void body_end(void *arg, const char *name)
 {
     struct docx *d = arg;
@@ -312,9 +321,9 @@ static void body_end(void *arg, const char *name)
         d->in_text = false;
     else if (strcmp(name, "pPr") == 0)
         d->in_properties = false;
-    else if (strcmp(name, "p") == 0 && d->paragraphs > 0 && --d->paragraphs == 0)
+    else if (strcmp(name, "p") == 0 && closes(&d->paragraphs))
         end_paragraph(d);
-    else if (strcmp(name, "tbl") == 0 && d->tables > 0 && --d->tables == 0)
+    else if (strcmp(name, "tbl") == 0 && closes(&d->tables))
         end_table_rows(d);
     else if (strcmp(name, "body") == 0 || strcmp(name, "footnotes") == 0 || strcmp(name, "endnotes") == 0)
         end_list(d);

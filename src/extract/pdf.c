@@ -138,9 +138,22 @@ static double body_size(const struct sizes *s)
     return (double)most / 2;
 }
 
+/* Page numbers, rows of dots and lines of a table of contents are large at times, and never headings. */
+static bool reads_like_heading(struct str s)
+{
+    bool letters = false;
+
+    for (size_t i = 0; i < s.n; i++)
+        letters = letters || (s.p[i] >= 'A' && s.p[i] <= 'Z') || (s.p[i] >= 'a' && s.p[i] <= 'z')
+                  || (unsigned char)s.p[i] >= 0x80;
+    return letters && !str_has(s, S(". . .")) && !str_has(s, S("....."));
+}
+
 static unsigned heading_level(const struct page *p, const struct line *l)
 {
     if (p->body_size <= 0 || l->characters > HEADING_MAX_CHARACTERS || l->size < 1.15 * p->body_size)
+        return 0;
+    if (!reads_like_heading(l->text))
         return 0;
     double ratio = l->size / p->body_size;
     return ratio >= 1.8 ? 1 : ratio >= 1.4 ? 2 : 3;

@@ -121,8 +121,11 @@ static bool read_members(struct walk *w, struct member *members, unsigned *count
     yaml_event_type_t type;
     struct str        text, seen[MAX_KEYS];
 
-    if (!next(w, &type, &text) || !next(w, &type, &text) || !next(w, &type, &text) || type != YAML_MAPPING_START_EVENT)
-        return false; /* stream start, document start, mapping */
+    for (int i = 0; i < 3; i++) /* start of the stream, of the document, of the mapping */
+        if (!next(w, &type, &text))
+            return false;
+    if (type != YAML_MAPPING_START_EVENT)
+        return false;
     for (;;) {
         struct sb b = SB(w->r->arena);
 

@@ -142,6 +142,11 @@ def test_pdf():
     assert r.meta["metadata"] == {"title": "The Handbook", "author": "A. Writer", "created": "2024-01-02T03:04:05.000000Z"}
 
 
+def test_large_page_numbers_and_contents_are_no_headings():
+    lines = [(11, "Body text of usual size stands here, more than anything else."), None, (16, "17"), None, (16, "Intro . . . . . 3"), None, (16, "Real")]
+    assert [b[3] for b in extract(make.pdf([lines]), "a.pdf").blocks if b[0] == "heading"] == ["Real"]
+
+
 def test_a_scan_says_that_it_has_no_text():
     r = extract(make.scan_pdf(), "scan.pdf")
     assert r.cause is None and r.blocks == [] and r.meta["page_count"] == 1

@@ -31,15 +31,17 @@ static int begin(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
 
+    *state = f;
     f->arena = ARENA(128 << 20);
     f->limits = EXTRACT_LIMITS_DEFAULT;
     f->limits.program = getenv("FAKE_EXTRACT");
     f->limits.wall_seconds = 20;
     f->file = tmpfile();
+    if (!f->file)
+        return -1;
     fputs("x some text in a file\n", f->file);
     fflush(f->file);
-    *state = f;
-    return f->limits.program && f->file ? 0 : -1;
+    return f->limits.program ? 0 : -1;
 }
 
 static int end(void **state)
@@ -141,9 +143,10 @@ static size_t open_descriptors(void)
     DIR   *d = opendir("/proc/self/fd");
     size_t n = 0;
 
-    while (readdir(d))
+    while (d && readdir(d))
         n++;
-    closedir(d);
+    if (d)
+        closedir(d);
     return n;
 }
 
@@ -166,6 +169,8 @@ static void *run_many(void *limits)
     FILE        *file = tmpfile();
     uintptr_t    good = 0;
 
+    if (!file)
+        return NULL;
     fputs("x\n", file);
     fflush(file);
     for (int i = 0; i < RUNS; i++) {
