@@ -42,6 +42,7 @@ export default defineConfig({
     assetsInlineLimit: 0 /* data: URLs are not allowed for fonts and scripts */,
     chunkSizeWarningLimit: 450,
     rollupOptions: {
+      input: ['index.html', 'docs.html'].map((page) => fileURLToPath(new URL(page, import.meta.url))),
       output: {
         manualChunks: (path) => (/node_modules\/(react|react-dom|scheduler|@tanstack|wouter)\//.test(path) ? 'react' : undefined),
       },
