@@ -191,6 +191,18 @@ static int read_config(struct app *app, const char *named, struct str *ret, stru
     return found < 0 ? -1 : 0;
 }
 
+/* Whether the text of DATA/dms.conf, which has been loaded without an error, sets the folder that it was found in. */
+static bool data_in_file(struct app *app, struct str text)
+{
+    struct settings_loaded alone;
+    struct error           ignored = { 0 }; /* there is none */
+    char                  *argv[] = { NULL, NULL };
+    int                    argc = 0;
+
+    return settings_load(&app->arena, text, no_environment, &argc, argv, &alone, &ignored) == 0
+           && alone.source[setting_find(S("data")) - setting_table] == SOURCE_FILE;
+}
+
 static int load(struct app *app, int *argc, char **argv, struct error *err)
 {
     const char           *named = peek_argument(*argc, argv, "config"), *data = peek_argument(*argc, argv, "data");
@@ -208,7 +220,7 @@ static int load(struct app *app, int *argc, char **argv, struct error *err)
         return -1;
     if (settings_load(&app->arena, text, environment, argc, argv, &app->loaded, err) < 0)
         return -1;
-    if (!named && app->loaded.source[data_row - setting_table] == SOURCE_FILE)
+    if (!named && data_in_file(app, text))
         return error_say(err, ERR_VALIDATION, "data", "data cannot be set in the dms.conf of the data folder itself. Use --data, "
                          "DMS_DATA or a file named by --config.");
     return 0;

@@ -215,8 +215,9 @@ static int write_config(struct app *app, const char *path, struct error *err)
                 "random_page_cost = 1.1\neffective_io_concurrency = 32\n"
                 "password_encryption = scram-sha-256\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n"
                 "logging_collector = off\nlog_line_prefix = '%m [%p] %u '\nlog_checkpoints = off\nlog_lock_waits = on\n"
-                "log_min_duration_statement = 2s\nlog_parameter_max_length = 0\nlog_parameter_max_length_on_error = 0\n"
-                "include_if_exists = '../postgresql.conf'\n");
+                "log_min_duration_statement = 2s\nlog_parameter_max_length = 0\nlog_parameter_max_length_on_error = 0\n");
+    if (access(path_join(&app->arena, app->data, "postgresql.conf"), F_OK) == 0)
+        sb_puts(&b, "include = '../postgresql.conf'\n");
     return file_write(path, sb_str(&b), 0600, err);
 }
 
@@ -272,15 +273,18 @@ int cluster_service(struct app *app, const struct cluster *c, struct service_spe
     return write_config(app, config, err);
 }
 
-bool cluster_ready(struct app *app)
+bool cluster_ready(struct app *app, pid_t pid)
 {
     struct arena a = ARENA(16384);
     struct error ignored = { 0 }; /* not there yet */
     struct str   text = { "", 0 };
     bool         ready = false;
+    char         ours[16];
 
-    if (file_read(&a, path_join(&a, app->pg_dir, "postmaster.pid"), 4096, &text, &ignored) == 1)
-        for (unsigned line = 1; text.n > 0; line++) /* the eighth line is the state */
+    snprintf(ours, sizeof ours, "%d", (int)pid);
+    if (pid > 0 && file_read(&a, path_join(&a, app->pg_dir, "postmaster.pid"), 4096, &text, &ignored) == 1
+        && str_eq(str_cut(&text, '\n'), str_of(ours)))
+        for (unsigned line = 2; text.n > 0; line++) /* the eighth line is the state */
             ready = str_eq(str_trim(str_cut(&text, '\n')), S("ready")) && line == 8;
     arena_free(&a);
     return ready;

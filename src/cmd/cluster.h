@@ -28,7 +28,7 @@ MUST_CHECK int cluster_adopt(struct app *app, struct error *err);
 
 /* Writes the configuration for this machine, and what to start. The texts live in app's arena. */
 MUST_CHECK int cluster_service(struct app *app, const struct cluster *c, struct service_spec *ret, struct error *err);
-/* The postmaster that pid file speaks of takes connections. */
-bool cluster_ready(struct app *app);
+/* The server of that process takes connections. */
+bool cluster_ready(struct app *app, pid_t pid);
 
 #endif

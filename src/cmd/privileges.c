@@ -102,6 +102,10 @@ static const char *lend_ready_file(struct app *app, const char *path, const stru
     }
     if (st.st_uid == user->pw_uid || (st.st_mode & S_IWOTH) != 0)
         return path;
+    if (unlink(inside) < 0 && errno != ENOENT) { /* left from one that was killed: it would say ready too early */
+        error_say(err, ERR_FORBIDDEN, "ready-file", "Cannot remove %.150s: %s.", inside, strerror(errno));
+        return NULL;
+    }
     if (symlink(inside, path) == 0)
         return inside;
     error_say(err, ERR_FORBIDDEN, "ready-file", "Cannot make the ready file %.150s: %s.", path, strerror(errno));

@@ -378,9 +378,9 @@ unsigned supervisor_stop_requests(const struct supervisor *sup)
     return sup->stop_requests;
 }
 
-bool service_running(const struct service *s)
+pid_t service_pid(const struct service *s)
 {
-    return s->pid > 0;
+    return s->pid;
 }
 
 unsigned service_quick_deaths(const struct service *s)

@@ -44,7 +44,7 @@ void supervisor_turn(struct supervisor *sup, unsigned wait_ms);
 /* How often the person (or the system) has asked us to stop. */
 unsigned supervisor_stop_requests(const struct supervisor *sup);
 
-bool        service_running(const struct service *s);
+pid_t       service_pid(const struct service *s); /* 0: it does not run now */
 unsigned    service_quick_deaths(const struct service *s);
 const char *service_ready_line(const struct service *s); /* NULL: not yet since its last start */
 const char *service_name(const struct service *s);

@@ -57,6 +57,7 @@ struct up {
     struct private_redis redis;
     bool                 own_postgres, own_redis;
     struct supervisor   *supervisor;
+    struct service      *postgres; /* NULL: not ours, or not yet */
     bool                 told_ready;
 };
 
@@ -279,7 +280,7 @@ static int await(struct up *up, struct service *s, bool (*ready)(struct up *up),
 
 static bool postgres_is_ready(struct up *up)
 {
-    return cluster_ready(&up->app);
+    return cluster_ready(&up->app, service_pid(up->postgres));
 }
 
 static bool redis_is_ready(struct up *up)
@@ -316,8 +317,8 @@ static int start_postgres(struct up *up, struct error *err)
     if (make_cluster(up, err) < 0 || cluster_service(&up->app, &up->cluster, &spec, err) < 0)
         return -1;
     spec.log = log_of(up, "postgres");
-    struct service *s = supervisor_start(up->supervisor, &spec, err);
-    if (!s || await(up, s, postgres_is_ready, RECOVERY_MS, err) < 0)
+    up->postgres = supervisor_start(up->supervisor, &spec, err);
+    if (!up->postgres || await(up, up->postgres, postgres_is_ready, RECOVERY_MS, err) < 0)
         return -1;
     step("PostgreSQL %s runs", up->cluster.version);
     return 0;
@@ -401,13 +402,22 @@ static int migrate(struct up *up, struct error *err)
     return 0;
 }
 
+/* API and worker look at the database first of all: they are not started while it is away. */
+static enum prepared wait_for_database(void *arg, unsigned quick_deaths)
+{
+    struct up *up = arg;
+
+    (void)quick_deaths;
+    return !up->own_postgres || postgres_is_ready(up) ? PREPARED : NOT_YET;
+}
+
 /* Another run of this program: `dms serve`, `dms worker`. What they have confirmed is on disk, so a killed supervisor takes them along
    at once. */
 static struct service *start_own(struct up *up, const char *name, const char *const *argv, bool tells_ready, struct error *err)
 {
     struct service_spec spec = { .name = name, .argv = argv, .program = -1, .log = log_of(up, name), .stop_signal = SIGTERM,
                                  .hurry_signal = SIGKILL, .stop_ms = (unsigned)up->app.settings->stop_seconds * 1000 + STOP_MARGIN_MS,
-                                 .death_signal = SIGKILL, .tells_ready = tells_ready };
+                                 .death_signal = SIGKILL, .tells_ready = tells_ready, .prepare = wait_for_database, .arg = up };
 
     if (access(argv[0], X_OK) < 0) /* somewhere this user may not look */
         spec.program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
