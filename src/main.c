@@ -21,6 +21,7 @@ static const struct command {
     { "config", "dms config", cmd_config, "print or check the settings" },
     { "doctor", "dms doctor", cmd_doctor, "check the set-up and say what to do" },
     { "admin", "dms admin", cmd_admin, "look at organizations, people and mail" },
+    { "readiness", "dms readiness", cmd_readiness, "run the production readiness checklist: GO or NO-GO" },
     { "routes", "dms routes", cmd_routes, "print the addresses of the API" },
     { "version", "dms version", cmd_version, "print the version" },
     { NULL, NULL, NULL, "" }, /* a gap in the help */

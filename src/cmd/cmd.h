@@ -11,6 +11,7 @@ int cmd_config(int argc, char **argv);
 int cmd_admin(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_routes(int argc, char **argv);
+int cmd_readiness(int argc, char **argv);
 
 /* The client: the same API as everybody's (client.h). */
 int cmd_login(int argc, char **argv);

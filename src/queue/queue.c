@@ -22,17 +22,18 @@ struct queue {
 /* Once per connection: restored messages of a named exchange find their queue by this (kombu). */
 static bool declare_queues(struct redis *r, void *arg)
 {
-    struct arena a = ARENA(4096);
+    static const char *const queues[] = { "default", "embeddings", "processing" };
+    struct arena             a = ARENA(4096);
 
     (void)arg;
-    for (unsigned i = 0; i < JOB_KINDS; i++) {
+    for (unsigned i = 0; i < ARRAY_LEN(queues); i++) {
         struct sb key = SB(&a), member = SB(&a);
 
-        sb_printf(&key, NAME_BINDING "%s", job_kinds[i].queue);
-        sb_printf(&member, "%s" NAME_SEPARATOR NAME_SEPARATOR "%s", job_kinds[i].queue, job_kinds[i].queue);
+        sb_printf(&key, NAME_BINDING "%s", queues[i]);
+        sb_printf(&member, "%s" NAME_SEPARATOR NAME_SEPARATOR "%s", queues[i], queues[i]);
         REDIS(r, S("SADD"), sb_str(&key), sb_str(&member));
     }
-    bool good = redis_skip(r, JOB_KINDS);
+    bool good = redis_skip(r, ARRAY_LEN(queues));
     arena_free(&a);
     return good;
 }

@@ -30,4 +30,8 @@ typedef void queue_event_fn(void *arg, const char *tenant_id, const char *type, 
 struct queue_subscription *queue_subscribe(const char *url, queue_event_fn *fn, void *arg, struct error *err);
 void                       queue_unsubscribe(struct queue_subscription *s); /* returns when the thread has ended; NULL is fine */
 
+/* For operators: workers (of ours or of Celery) that listen to remote control now; whether a queue was declared. */
+MUST_CHECK int queue_count_workers(const char *url, unsigned *ret, struct error *err);
+MUST_CHECK int queue_is_bound(const char *url, const char *queue, bool *ret, struct error *err);
+
 #endif
