@@ -4,9 +4,11 @@
 #include <stdio.h>
 
 enum {
-    PASSAGES = 300,       /* asked for to get FUSION_DEPTH documents: more than ten passages for ten documents */
-    PASSAGES_MORE = 3000, /* the second try */
+    DOCUMENTS_ENOUGH = 50, /* with fewer, and more to be had, more passages are asked for */
 };
+
+/* Passages asked for, step by step: ten documents take more than ten passages. */
+static const int asked[] = { 150, 600, 3000 };
 
 /* Models with a partial HNSW index. A new one: a migration with its index, a statement like search_vector_hnsw, a row here. */
 static const struct {
@@ -77,9 +79,8 @@ static int keyword_among(struct db *db, struct leg_run *run, struct error *err)
 
 static int keyword_tx(struct db *db, void *arg, struct error *err)
 {
-    static const int asked[] = { PASSAGES, PASSAGES_MORE };
-    struct leg_run  *run = arg;
-    bool             filtered = strcmp(run->ask->filter, "{}") != 0;
+    struct leg_run *run = arg;
+    bool            filtered = strcmp(run->ask->filter, "{}") != 0;
 
     if (apply_settings(db, run, err) < 0)
         return -1;
@@ -94,7 +95,7 @@ static int keyword_tx(struct db *db, void *arg, struct error *err)
         if (db_query(db, run->arena, SQL_SEARCH_KEYWORD, args, ARRAY_LEN(args), &r, err) < 0
             || read_passages(&r, run, "bm25", &seen, err) < 0)
             return -1;
-        if (run->ret->passages.n >= FUSION_DEPTH || seen < asked[i])
+        if (run->ret->passages.n >= DOCUMENTS_ENOUGH || seen < asked[i])
             return 0;
     }
     return filtered ? 0 : (keyword_among(db, run, err) < 0 ? -1 : 0); /* what hides so many is the trash */
@@ -124,8 +125,7 @@ static int vector_all(struct db *db, struct leg_run *run, int64_t cap, struct er
 /* 1: done; 0: the scan ended before it had enough, which it does silently. */
 static int vector_hnsw(struct db *db, struct leg_run *run, struct error *err)
 {
-    static const int asked[] = { PASSAGES, PASSAGES_MORE };
-    int64_t          seen = 0;
+    int64_t seen = 0;
 
     if (db_exec(db, SQL_SEARCH_SETTINGS_HNSW, NO_ARGS, err) < 0)
         return -1;
@@ -138,7 +138,7 @@ static int vector_hnsw(struct db *db, struct leg_run *run, struct error *err)
             return -1;
         if (seen < asked[i])
             return 0;
-        if (run->ret->passages.n >= FUSION_DEPTH)
+        if (run->ret->passages.n >= DOCUMENTS_ENOUGH)
             return 1;
     }
     return 1;
