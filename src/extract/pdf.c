@@ -1,5 +1,6 @@
 /* pdf.c - PDF by Poppler (GPL, and therefore only in this program). Lines become paragraphs by their distance, headings by their size.
    Poppler repairs what it can and only logs it: its complaints are counted here, so that a damaged file is called damaged. */
+#include "extract/character_maps.h"
 #include "extract/extract.h"
 #include "extract/frame.h"
 #include "extract/preload.h"
@@ -17,11 +18,22 @@ enum {
     HEADING_MAX_CHARACTERS = 200,
 };
 
+/* What Poppler said while it read. */
+struct complaints {
+    unsigned errors;
+    unsigned tables; /* of East Asian characters that it did not find */
+};
+
 /* Poppler hands its complaints to GLib's log. Warnings are about style; errors are about content that is lost. */
 static void count_complaint(const char *domain UNUSED, GLogLevelFlags level UNUSED, const char *message, void *count)
 {
-    if (str_starts(str_of(message), S("Syntax error")) || str_starts(str_of(message), S("Internal error")))
-        ++*(unsigned *)count;
+    struct complaints *c = count;
+    struct str         s = str_of(message);
+
+    if (str_has(s, S("CMap file for")) || str_has(s, S("language pack")) || str_has(s, S("character collection")))
+        c->tables++;
+    else if (str_starts(s, S("Syntax error")) || str_starts(s, S("Internal error")))
+        c->errors++;
 }
 
 bool pdf_signature(struct str bytes)
@@ -42,13 +54,18 @@ void pdf_preload(void)
 
     /* Never closed: as long as one document is open, Poppler's settings stay loaded. */
     poppler_document_new_from_bytes(g_bytes_new_static(least, sizeof least - 1), NULL, NULL);
+    character_maps_load();
 }
 
 /* ---- before Poppler: rules over the bytes ---- */
 
-/* The last %%EOF must be near the end, with no object behind it: else the end of the file is missing. */
+/* The last %%EOF must be near the end, with no object behind it: else the end of the file is missing. Filling is passed over. */
 static bool is_complete(struct str b)
 {
+    while (b.n > 0
+           && (b.p[b.n - 1] == '\0' || b.p[b.n - 1] == '\n' || b.p[b.n - 1] == '\r'
+               || b.p[b.n - 1] == ' ')) /* filled up */
+        b.n--;
     struct str  tail = b.n > END_WITHIN_BYTES ? (struct str){ b.p + b.n - END_WITHIN_BYTES, END_WITHIN_BYTES } : b;
     const char *last = NULL;
 
@@ -413,15 +430,17 @@ static int read_pages(struct reading *r, PopplerDocument *doc)
 }
 
 /* No text and complaints: damaged. Text and complaints: said. No text and none: a scan. */
-static int judge(struct reading *r, unsigned complaints)
+static int judge(struct reading *r, const struct complaints *c)
 {
     bool text = r->out->blocks > 0;
 
-    if (!text && complaints > 0)
+    if (!text && c->tables > 0) /* more complaints follow from that one */
+        return reading_fail(r, CAUSE_UNSUPPORTED);
+    if (!text && c->errors > 0)
         return reading_fail(r, CAUSE_DAMAGED);
     if (!text)
         r->note = "no text layer: this looks like a scan";
-    else if (complaints > 0)
+    else if (c->errors > 0 || c->tables > 0)
         r->note = "parts of the file could not be read; the text may be incomplete";
     return 0;
 }
@@ -439,7 +458,7 @@ static int read_document(struct reading *r)
 
 int read_pdf(struct reading *r)
 {
-    unsigned complaints = 0;
+    struct complaints complaints = { 0 };
 
     if (!is_complete(r->bytes))
         return reading_fail(r, CAUSE_DAMAGED);
@@ -448,5 +467,5 @@ int read_pdf(struct reading *r)
     guint handler = g_log_set_handler("Poppler", G_LOG_LEVEL_MASK, count_complaint, &complaints);
     int   result = read_document(r);
     g_log_remove_handler("Poppler", handler);
-    return result < 0 ? -1 : judge(r, complaints);
+    return result < 0 ? -1 : judge(r, &complaints);
 }

@@ -2,9 +2,11 @@
 
 What holds for all: the cause is named, nothing crashes, nothing hangs, and a damaged file is never a success with little or no text.
 """
+import io
 import json
 import struct
 import time
+import zipfile
 import zlib
 
 import pytest
@@ -42,34 +44,25 @@ def test_BI_G01_declared_size_that_lies_is_not_believed():
     fails(bytes(data).replace(size, struct.pack("<I", 1000)), "bomb.docx", "damaged")
 
 
-@pytest.mark.parametrize("over,cause", [(-1, None), (0, None), (1, "bomb")])
-def test_BI_G01_at_the_limit_of_the_ratio(over, cause):
-    """4 MB are free; above, at most a hundred times the file. A stored entry of noise sets the file's size exactly."""
-    plain = 8 * MB
-    noise = zlib.compress(bytes(i * 7919 % 251 for i in range(1000)))
-    body = make.paragraph("x") + " " * plain
-    parts = make.docx_parts(body)
-    packed, total = len(make.zip_of(parts)), sum(len(p.encode() if isinstance(p, str) else p) for p in parts.values())
-    need = -(-total // 100) - packed  # bytes of stored filling that make it exactly 100 to 1, more or less the filling itself
-    assert need > 0
-    for filling in range(need, need + 3000):
-        data = make_with_filling(parts, filling, noise)
-        if (total + filling) // 100 == len(data) + over:
-            break
-    else:
-        pytest.fail("no filling gives that ratio")
-    assert extract(data, "ratio.docx").cause == cause
-
-
-def make_with_filling(parts, size, noise):
-    import io
-    import zipfile
+def with_stored_filling(parts, size):
+    """Noise that is stored, not packed: sets the size of the file to the byte."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
         for name, content in parts.items():
             z.writestr(zipfile.ZipInfo(name, make.DATE), content, zipfile.ZIP_DEFLATED)
-        z.writestr(zipfile.ZipInfo("filling", make.DATE), (noise * (size // len(noise) + 1))[:size], zipfile.ZIP_STORED)
+        z.writestr(zipfile.ZipInfo("filling", make.DATE), bytes(i * 7919 % 251 for i in range(size)), zipfile.ZIP_STORED)
     return out.getvalue()
+
+
+@pytest.mark.parametrize("over,cause", [(-1, None), (0, None), (1, "bomb")])
+def test_BI_G01_at_the_limit_of_the_ratio(over, cause):
+    """Unpacked to a hundred times the file, in whole hundreds; one less and one more."""
+    parts = make.docx_parts(make.paragraph("x") + " " * (8 * MB))
+    packed, total = len(with_stored_filling(parts, 0)), sum(len(p.encode()) for p in parts.values())
+    filling = next(n for n in range(total // 100) if (total + n) // 100 == packed + n + over)
+    data = with_stored_filling(parts, filling)
+    assert len(data) == packed + filling
+    assert extract(data, "ratio.docx").cause == cause
 
 
 def test_BI_G02_overlapping_entries():
@@ -207,7 +200,7 @@ def test_BI_H04_hundred_thousand_levels():
     assert r.cause in ("bomb", "damaged")
 
 
-@pytest.mark.parametrize("count,cause", [(255, None), (256, None), (257, "bomb"), (100_000, "bomb")])
+@pytest.mark.parametrize("count,cause", [(255, None), (256, None), (257, "bomb"), (10_000, "bomb")])
 def test_BI_H04_attributes(count, cause):
     body = "<w:x " + " ".join(f'a{i}="1"' for i in range(count)) + "/>" + make.paragraph("x")
     assert extract(make.docx(body), "wide.docx").cause == cause

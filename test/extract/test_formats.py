@@ -1,4 +1,5 @@
 """What dms-extract reads out of well-formed files of each format, and how it names what it does not read."""
+import pathlib
 import struct
 import zlib
 
@@ -159,6 +160,33 @@ def test_an_encrypted_pdf_that_opens_without_password_is_read():
 
 def test_junk_before_the_header_of_a_pdf_is_passed_over():
     assert "machine" in extract(b"\x00\x01junk\n" + make.pdf(), "a.pdf").text
+
+
+def test_filling_behind_the_end_of_a_pdf_is_passed_over():
+    assert "machine" in extract(make.pdf() + bytes(10_000), "a.pdf").text
+
+
+def pdf_by_predefined_table(encoding, ordering, codes):
+    """A text in a font that is not embedded and whose characters only a predefined table knows."""
+    font = b"<</Type/Font/Subtype/Type0/BaseFont/Song/Encoding/%s/DescendantFonts[900 0 R]>>" % encoding
+    inner = (b"<</Type/Font/Subtype/CIDFontType0/BaseFont/Song/CIDSystemInfo<</Registry(Adobe)/Ordering(%s)/Supplement 2>>/FontDescriptor 901 0 R>>"
+             % ordering)
+    flat = b"<</Type/FontDescriptor/FontName/Song/Flags 4/FontBBox[0 0 1000 1000]/ItalicAngle 0/Ascent 800/Descent -200/CapHeight 700/StemV 80>>"
+    content = make.stream(b"BT /F1 12 Tf 72 700 Td <%s> Tj ET" % codes.hex().encode())
+    return make.pdf([[(12, "x")]], extra={3: font, 900: inner, 901: flat, 11: content})
+
+
+@pytest.mark.skipif(not pathlib.Path("/usr/share/poppler/cMap").exists(), reason="poppler-data is not installed")
+@pytest.mark.parametrize("encoding,ordering,text,codec", [(b"GBK-EUC-H", b"GB1", "你好", "gbk"), (b"90ms-RKSJ-H", b"Japan1", "日本語", "shift_jis"),
+                                                          (b"KSCms-UHC-H", b"Korea1", "한국어", "euc-kr"), (b"ETen-B5-H", b"CNS1", "中文", "big5")])
+def test_east_asian_text_by_predefined_tables(encoding, ordering, text, codec):
+    """The tables are read inside the sandbox, where no file can be opened any more."""
+    assert extract(pdf_by_predefined_table(encoding, ordering, text.encode(codec)), "a.pdf").text == text
+
+
+@pytest.mark.parametrize("encoding,ordering", [(b"Identity-H", b"Unheard9"), (b"Unheard-H", b"GB1")])
+def test_a_pdf_whose_characters_are_named_by_missing_tables_is_unsupported(encoding, ordering):
+    assert extract(pdf_by_predefined_table(encoding, ordering, b"\0\1"), "a.pdf").cause == "unsupported"
 
 
 def test_text_about_pdf_is_text():
