@@ -80,6 +80,9 @@ void api_notify_document(struct request *req, const char *document_id, unsigned 
 /* --- the parts --- */
 struct auth_cache *auth_cache_open(unsigned ttl_ms, struct error *err);
 void               auth_cache_close(struct auth_cache *c);
+/* digest: SHA-256 of the credential. False: not there, too old, or run out. */
+bool               auth_cache_get(struct auth_cache *c, const unsigned char digest[32], struct principal *ret);
+void               auth_cache_put(struct auth_cache *c, const unsigned char digest[32], const struct principal *who);
 int                api_authenticate(struct request *req);      /* http_app.authenticate */
 int                api_authenticate_slow(struct request *req); /* http_app.authenticate_slow */
 void               auth_cache_forget_session(struct auth_cache *c, const char *session_id);

@@ -127,6 +127,7 @@ int metrics_get(struct request *req)
     gauge(&b, "dms_db_pool_waiting", "Requests that wait for one", work_queued(api->pool));
     gauge(&b, "dms_redis_up", "Redis answers", queue_up(api->queue) ? 1 : 0);
     write_queues(req, &b);
+    queue_metrics_load(api->queue);
     metrics_write(&b);
     sb_printf(&b, "# HELP dms_build_info Version\n# TYPE dms_build_info gauge\ndms_build_info{version=\"%s\"} 1\n", api_of(req)->version);
     metrics_write_process(&b);
