@@ -6,6 +6,8 @@ import { formatBytes, formatCount } from './lib/format';
 
 const plural = (count: number, one: string, many: string) => `${formatCount(count)} ${count === 1 ? one : many}`;
 
+const list = (words: string[]) => new Intl.ListFormat('en', { type: 'conjunction' }).format(words);
+
 export const texts = {
   product: 'CODITECT DMS',
   skipToContent: 'Skip to content',
@@ -119,7 +121,8 @@ export const texts = {
       title: 'Drop your first documents here',
       text: 'Drag files or whole folders anywhere onto this page, or choose them. You can search them seconds later.',
       choose: 'Choose files',
-      kinds: (names: string) => `Text is read from ${names}. Everything else is kept as it is.`,
+      kinds: (names: string[], more: number) =>
+        `Text is read from ${list(more === 0 ? names : [...names, plural(more, 'more kind', 'more kinds')])}. Everything else is kept as it is.`,
     },
     noMatch: { title: 'Nothing here', text: 'No document has this status.', reset: 'Show all documents' },
     trashed: (title: string) => `“${title}” is in the trash.`,
@@ -137,16 +140,11 @@ export const texts = {
 
   trash: {
     title: 'Trash',
-    text: 'Documents stay here until they are restored or deleted for good.',
+    text: 'Documents stay here until they are restored.',
     empty: { title: 'The trash is empty', text: 'What you delete can be brought back from here.' },
     restore: 'Restore',
     restoreOne: (title: string) => `Restore ${title}`,
-    purgeOne: (title: string) => `Delete ${title} for good`,
     trashedAt: 'Deleted',
-    purge: 'Delete for good',
-    purgeTitle: 'Delete for good?',
-    purgeText: (title: string) => `“${title}” and all its versions will be removed. This cannot be undone.`,
-    purged: (title: string) => `“${title}” has been deleted for good.`,
   },
 
   document: {
@@ -213,6 +211,14 @@ export const texts = {
     },
     timeline: {
       empty: 'Nothing has happened yet.',
+      version: (version: number) => `version ${String(version)}`,
+      details: {
+        bytes: formatBytes,
+        size: formatBytes,
+        pages: (count: number) => (count === 0 ? '' : plural(count, 'page', 'pages')),
+        chunks: (count: number) => plural(count, 'passage', 'passages'),
+        vectors: (count: number) => plural(count, 'passage', 'passages'),
+      } as Record<string, (value: number) => string>,
       attempt: (attempt: number) => `attempt ${String(attempt)}`,
     },
   },
@@ -320,8 +326,7 @@ export const texts = {
     text: 'What the server is working on for your organization.',
     empty: { title: 'Nothing to do', text: 'Work on uploaded documents shows up here.' },
     filter: 'Filter by state',
-    all: 'All',
-    failed: 'Failed',
+    filters: { all: 'All', queued: 'Queued', running: 'Running', failed: 'Failed' },
     columns: { kind: 'Work', state: 'State', attempts: 'Tries', created: 'Created', finished: 'Finished' },
     retry: 'Retry',
     retried: 'The work has been queued again.',

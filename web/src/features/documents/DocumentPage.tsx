@@ -22,7 +22,14 @@ import { FileIcon } from '@/shared/ui/FileIcon';
 import { LoadError, Message, PageSkeleton } from '@/shared/ui/states';
 import { Details } from './Details';
 import classes from './DocumentPage.module.css';
-import { eventsConnected, isUnderWay, type ListedDocument, pollMs, type TaggedDocument } from './liveUpdates';
+import {
+  eventsConnected,
+  isInTrash,
+  isUnderWay,
+  type ListedDocument,
+  pollMs,
+  type TaggedDocument,
+} from './liveUpdates';
 import { OriginalView } from './OriginalView';
 import { StatusBadge } from './StatusBadge';
 import { TextView } from './TextView';
@@ -97,6 +104,8 @@ function Loaded({ document, etag }: { document: ListedDocument; etag: string | n
             <Tabs.Panel value="text" className={classes.panel}>
               {isUnderWay(document) ? (
                 <Message title={texts.documents.status[document.status]} text={texts.document.working} />
+              ) : document.status === 'error' ? (
+                <Message {...texts.document.text.none} />
               ) : (
                 <TextView
                   key={`${String(document.version)}.${parameters.get('find') ?? ''}.${String(page)}`}
@@ -136,7 +145,7 @@ function Header({ document, etag, actions }: PartProps & { etag: string | null }
   const [, navigate] = useLocation();
   const { can } = useMe();
   const [renaming, setRenaming] = useState(false);
-  const inTrash = document.status === 'deleted';
+  const inTrash = isInTrash(document);
   return (
     <div className={classes.header}>
       <Link href={inTrash ? '/trash' : '/'} className={classes.back}>
@@ -208,7 +217,7 @@ function Notices({ document, actions }: PartProps) {
   const { can } = useMe();
   return (
     <>
-      {document.status === 'deleted' && (
+      {isInTrash(document) && (
         <Alert color="gray" mb="md" title={texts.document.inTrash}>
           {can('document.restore') && (
             <Button size="xs" variant="light" loading={actions.restoring} onClick={actions.restore}>

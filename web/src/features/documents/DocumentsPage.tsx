@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { useSearchParams } from 'wouter';
 import { chooseFiles } from '@/features/upload/uploads';
 import { api } from '@/shared/api/api';
-import type { DmsDocument } from '@/shared/api/types';
+import type { DmsDocument, FileKind } from '@/shared/api/types';
 import { useStore } from '@/shared/lib/store';
 import { useMe } from '@/shared/lib/useMe';
 import { usePageTitle } from '@/shared/lib/usePageTitle';
@@ -18,6 +18,7 @@ import { eventsConnected, isUnderWay, pollMs } from './liveUpdates';
 import { useTrash } from './useTrash';
 
 const pageSize = 50;
+const docxType = 'application/vnd.openxmlformats-officedocument.wordprocessingml.document';
 const filterNames = Object.keys(texts.documents.filters) as (keyof typeof texts.documents.filters)[];
 const sortNames = Object.keys(texts.documents.sorts) as (keyof typeof texts.documents.sorts)[];
 
@@ -143,7 +144,7 @@ function FirstUpload() {
     staleTime: Infinity,
     retry: false,
   });
-  const names = kinds.data?.items.flatMap((kind) => kind.extensions.slice(0, 1)).map((name) => name.replace(/^\./, ''));
+  const names = readable(kinds.data?.items ?? []);
   if (!can('document.create'))
     return <Message title={texts.documents.noMatch.title} text={texts.documents.emptyForReaders} />;
   return (
@@ -154,8 +155,10 @@ function FirstUpload() {
         text={
           <>
             <p>{texts.documents.empty.text}</p>
-            {names !== undefined && names.length > 0 && (
-              <p className={classes.kinds}>{texts.documents.empty.kinds(listOf(names))}</p>
+            {names.length > 0 && (
+              <p className={classes.kinds}>
+                {texts.documents.empty.kinds(names.slice(0, kindsNamed), Math.max(0, names.length - kindsNamed))}
+              </p>
             )}
           </>
         }
@@ -169,7 +172,14 @@ function FirstUpload() {
   );
 }
 
-function listOf(names: string[]): string {
-  const unique = [...new Set(names.map((name) => name.toUpperCase()))];
-  return new Intl.ListFormat(undefined, { type: 'conjunction' }).format(unique);
+const kindsNamed = 6;
+const namedFirst = ['application/pdf', docxType, 'text/markdown', 'text/html', 'text/plain', 'text/csv'];
+
+/* The names of what text is read from, those that people bring most often first. */
+function readable(kinds: FileKind[]): string[] {
+  const place = (kind: FileKind) => namedFirst.indexOf(kind.mime_type) + 1 || namedFirst.length + 1;
+  return kinds
+    .filter((kind) => kind.reads)
+    .sort((a, b) => place(a) - place(b))
+    .map((kind) => kind.label);
 }

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import Check from 'lucide-react/icons/check';
 import CircleAlert from 'lucide-react/icons/circle-alert';
 import { api } from '@/shared/api/api';
-import type { DmsDocument } from '@/shared/api/types';
+import type { DmsDocument, TimelineEntry } from '@/shared/api/types';
 import { useStore } from '@/shared/lib/store';
 import { texts } from '@/shared/texts';
 import { LoadError, PageSkeleton } from '@/shared/ui/states';
@@ -24,7 +24,8 @@ export function Timeline({ document }: { document: DmsDocument }) {
   return (
     <ol className={classes.list}>
       {query.data.items.map((entry, index) => {
-        const failed = entry.step === 'error' || /fail|error|dead/.test(entry.state ?? '');
+        const failed = entry.step === 'error';
+        const detail = detailText(entry);
         return (
           <li key={index} className={classes.entry} data-failed={failed || undefined}>
             <span className={classes.dot}>
@@ -32,10 +33,8 @@ export function Timeline({ document }: { document: DmsDocument }) {
             </span>
             <div>
               <strong>{texts.steps[entry.step] ?? entry.step}</strong>
-              {(entry.attempt ?? 1) > 1 && (
-                <span className={classes.sub}> · {texts.document.timeline.attempt(entry.attempt ?? 1)}</span>
-              )}
-              {entry.detail !== null && entry.detail !== '' && <div className={classes.detail}>{entry.detail}</div>}
+              <span className={classes.sub}>{extras(entry)}</span>
+              {detail !== '' && <div className={classes.detail}>{detail}</div>}
               <div className={classes.sub}>
                 <Time at={entry.at} />
               </div>
@@ -45,4 +44,19 @@ export function Timeline({ document }: { document: DmsDocument }) {
       })}
     </ol>
   );
+}
+
+function extras(entry: TimelineEntry): string {
+  const { attempt, version } = texts.document.timeline;
+  const parts = [entry.version > 1 ? version(entry.version) : '', entry.attempt > 1 ? attempt(entry.attempt) : ''];
+  return parts.map((part) => (part === '' ? '' : ' · ' + part)).join('');
+}
+
+/* What a step tells about itself, as far as it is meant for people. */
+function detailText(entry: TimelineEntry): string {
+  const words = Object.entries(entry.detail).map(([name, value]) => {
+    if (typeof value === 'number') return texts.document.timeline.details[name]?.(value) ?? '';
+    return typeof value === 'string' && (name === 'message' || name === 'mime_type' || name === 'note') ? value : '';
+  });
+  return words.filter((word) => word !== '').join(', ');
 }

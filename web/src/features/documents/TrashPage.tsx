@@ -1,15 +1,12 @@
 import { Button, Group, Table } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import Trash from 'lucide-react/icons/trash-2';
-import { useState } from 'react';
 import { Link } from 'wouter';
 import { api } from '@/shared/api/api';
-import type { DmsDocument } from '@/shared/api/types';
 import { useMe } from '@/shared/lib/useMe';
 import { usePageTitle } from '@/shared/lib/usePageTitle';
 import { texts } from '@/shared/texts';
 import card from '@/shared/ui/card.module.css';
-import { Confirm } from '@/shared/ui/Confirm';
 import { FileIcon } from '@/shared/ui/FileIcon';
 import { PageHeader } from '@/shared/ui/PageHeader';
 import { LoadError, Message, PageSkeleton } from '@/shared/ui/states';
@@ -20,11 +17,10 @@ import { useTrash } from './useTrash';
 export default function TrashPage() {
   usePageTitle(texts.trash.title);
   const { can } = useMe();
-  const { restore, purge } = useTrash();
-  const [doomed, setDoomed] = useState<DmsDocument | null>(null);
+  const { restore } = useTrash();
   const list = useInfiniteQuery({
     queryKey: ['trash'],
-    queryFn: ({ pageParam, signal }) => api.documents({ status: 'deleted', limit: 50, cursor: pageParam }, { signal }),
+    queryFn: ({ pageParam, signal }) => api.documents({ trashed: true, limit: 50, cursor: pageParam }, { signal }),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
   });
@@ -70,17 +66,6 @@ export default function TrashPage() {
                           {texts.trash.restore}
                         </Button>
                       )}
-                      {can('document.purge') && (
-                        <Button
-                          size="xs"
-                          variant="subtle"
-                          color="red"
-                          aria-label={texts.trash.purgeOne(document.title)}
-                          onClick={() => setDoomed(document)}
-                        >
-                          {texts.trash.purge}
-                        </Button>
-                      )}
                     </Group>
                   </Table.Td>
                 </Table.Tr>
@@ -96,17 +81,6 @@ export default function TrashPage() {
           </Button>
         </div>
       )}
-      <Confirm
-        opened={doomed !== null}
-        title={texts.trash.purgeTitle}
-        text={texts.trash.purgeText(doomed?.title ?? '')}
-        action={texts.trash.purge}
-        busy={purge.isPending}
-        onClose={() => setDoomed(null)}
-        onConfirm={() => {
-          if (doomed !== null) purge.mutate(doomed, { onSettled: () => setDoomed(null) });
-        }}
-      />
     </>
   );
 }

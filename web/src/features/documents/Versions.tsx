@@ -46,7 +46,7 @@ export function Versions({ document, onDownload }: VersionsProps) {
             <div className={classes.words}>
               <span className={classes.title}>
                 {texts.document.versions.number(version.version)}
-                {version.version === document.version && (
+                {version.current && (
                   <Badge size="sm" variant="light" tt="none">
                     {texts.document.versions.current}
                   </Badge>

@@ -20,6 +20,11 @@ export function isUnderWay(document: Pick<DmsDocument, 'status'>): boolean {
   return document.status === 'pending' || document.status === 'processing';
 }
 
+/** Its status stays what it was, so that it can come back as it went. */
+export function isInTrash(document: Pick<DmsDocument, 'status' | 'trashed_at'>): boolean {
+  return document.status === 'deleted' || document.trashed_at !== null;
+}
+
 /** Null for data that is not what the contract promises. */
 export function parseDocumentEvent(data: string): DocumentEvent | null {
   try {

@@ -17,6 +17,7 @@ export function useDocumentEvents(): void {
     const stop = new AbortController();
     const refreshSoon = collect((key) => void client.invalidateQueries({ queryKey: [key] }), stop.signal);
     let lost = false;
+    let greeted = true;
     followEvents(
       scope,
       {
@@ -24,8 +25,15 @@ export function useDocumentEvents(): void {
           eventsConnected.set(connected);
           if (connected && lost) for (const key of ['documents', 'document']) refreshSoon(key);
           lost = !connected;
+          greeted = !connected;
         },
         onEvent: ({ event, data }) => {
+          if (event === 'resync') {
+            /* the server may have missed something; the first one only says that a connection has begun */
+            if (greeted) for (const key of ['documents', 'document', 'trash']) refreshSoon(key);
+            greeted = true;
+            return;
+          }
           const change = event === 'document' ? parseDocumentEvent(data) : null;
           if (change === null) return;
           uploads.hear(change);

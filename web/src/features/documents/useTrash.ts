@@ -38,14 +38,7 @@ export function useTrash() {
       if (failure !== null) notifyError(failure);
     },
   });
-  const purge = useMutation({
-    mutationFn: ({ id }: Named) => api.purgeDocument(id),
-    onSuccess: async (_answer, { title }) => {
-      await refresh();
-      notifyDone(texts.trash.purged(title));
-    },
-  });
-  return { trash, restore, purge };
+  return { trash, restore };
 }
 
 /* One that cannot be deleted does not keep the others. */

@@ -4,7 +4,7 @@ import Activity from 'lucide-react/icons/activity';
 import { useState } from 'react';
 import { Link } from 'wouter';
 import { api } from '@/shared/api/api';
-import type { Job } from '@/shared/api/types';
+import type { Job, JobState } from '@/shared/api/types';
 import { usePageTitle } from '@/shared/lib/usePageTitle';
 import { texts } from '@/shared/texts';
 import card from '@/shared/ui/card.module.css';
@@ -20,10 +20,11 @@ const refreshMs = 5000;
 export default function JobsPage() {
   usePageTitle(texts.jobs.title);
   const client = useQueryClient();
-  const [onlyFailed, setOnlyFailed] = useState(false);
+  const [filter, setFilter] = useState<keyof typeof texts.jobs.filters>('all');
   const list = useInfiniteQuery({
-    queryKey: ['jobs'],
-    queryFn: ({ pageParam, signal }) => api.jobs({ limit: 50, cursor: pageParam }, { signal }),
+    queryKey: ['jobs', filter],
+    queryFn: ({ pageParam, signal }) =>
+      api.jobs({ limit: 50, cursor: pageParam, state: filter === 'all' ? undefined : filter }, { signal }),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
     refetchInterval: refreshMs,
@@ -35,19 +36,16 @@ export default function JobsPage() {
       notifyDone(texts.jobs.retried);
     },
   });
-  const jobs = (list.data?.pages.flatMap((page) => page.items) ?? []).filter((job) => !onlyFailed || isFailed(job));
+  const jobs = list.data?.pages.flatMap((page) => page.items) ?? [];
   const { columns } = texts.jobs;
   return (
     <>
       <PageHeader title={texts.jobs.title} text={texts.jobs.text}>
         <SegmentedControl
           aria-label={texts.jobs.filter}
-          value={onlyFailed ? 'failed' : 'all'}
-          onChange={(value) => setOnlyFailed(value === 'failed')}
-          data={[
-            { value: 'all', label: texts.jobs.all },
-            { value: 'failed', label: texts.jobs.failed },
-          ]}
+          value={filter}
+          onChange={(value) => setFilter(value as typeof filter)}
+          data={Object.entries(texts.jobs.filters).map(([value, label]) => ({ value, label }))}
         />
       </PageHeader>
       {list.isPending ? (
@@ -100,7 +98,7 @@ function Row({ job, busy, onRetry }: { job: Job; busy: boolean; onRetry: () => v
         </div>
       </Table.Td>
       <Table.Td className={classes.state}>
-        <Pill tone={toneOf(job)}>{readable(job.state)}</Pill>
+        <Pill tone={tones[job.state]}>{readable(job.state)}</Pill>
       </Table.Td>
       <Table.Td className={classes.tries}>{job.attempts}</Table.Td>
       <Table.Td className={classes.time}>
@@ -110,7 +108,7 @@ function Row({ job, busy, onRetry }: { job: Job; busy: boolean; onRetry: () => v
         {job.finished_at === null ? texts.none : <Time at={job.finished_at} />}
       </Table.Td>
       <Table.Td className={classes.action}>
-        {isFailed(job) && (
+        {job.state === 'failed' && (
           <Button size="compact-xs" variant="light" disabled={busy} onClick={onRetry}>
             {texts.jobs.retry}
           </Button>
@@ -120,15 +118,13 @@ function Row({ job, busy, onRetry }: { job: Job; busy: boolean; onRetry: () => v
   );
 }
 
-function isFailed(job: Job): boolean {
-  return /fail|dead|error/.test(job.state);
-}
-
-function toneOf(job: Job): Tone {
-  if (isFailed(job)) return 'red';
-  if (/succeed|success|done|finished|completed/.test(job.state)) return 'green';
-  return /run|start|active/.test(job.state) ? 'blue' : 'gray';
-}
+const tones: Record<JobState, Tone> = {
+  queued: 'gray',
+  running: 'blue',
+  succeeded: 'green',
+  failed: 'red',
+  cancelled: 'gray',
+};
 
 function readable(name: string): string {
   const text = name.replace(/[._]/g, ' ');

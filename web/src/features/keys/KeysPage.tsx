@@ -14,13 +14,12 @@ import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-q
 import KeyRound from 'lucide-react/icons/key-round';
 import Plus from 'lucide-react/icons/plus';
 import Trash from 'lucide-react/icons/trash-2';
-import { type FormEvent, useRef, useState } from 'react';
+import { type FormEvent, useState } from 'react';
 import { FormError, fieldState } from '@/features/auth/FormError';
 import { api } from '@/shared/api/api';
 import { apiBase } from '@/shared/api/client';
 import type { ApiKey } from '@/shared/api/types';
 import { formatTime } from '@/shared/lib/format';
-import { randomId } from '@/shared/lib/id';
 import { useMe } from '@/shared/lib/useMe';
 import { usePageTitle } from '@/shared/lib/usePageTitle';
 import { texts } from '@/shared/texts';
@@ -154,24 +153,19 @@ function KeyTable({ keys }: { keys: ApiKey[] }) {
 function CreateKey({ onClose }: { onClose: () => void }) {
   const client = useQueryClient();
   const { me } = useMe();
-  const idempotencyKey = useRef(randomId());
   const [access, setAccess] = useState<keyof typeof texts.keys.presets>('search');
   const mine = me?.permissions ?? [];
   const scopes = { search: readScopes, write: writeScopes, all: mine }[access].filter((scope) => mine.includes(scope));
   const create = useMutation({
     meta: { ownError: true },
     mutationFn: ({ name, days }: { name: string; days: number | null }) =>
-      api.createApiKey(
-        {
-          name,
-          type: 'sk',
-          scopes,
-          ...(days === null ? {} : { expires_at: new Date(Date.now() + days * dayMs).toISOString() }),
-        },
-        idempotencyKey.current,
-      ),
+      api.createApiKey({
+        name,
+        type: 'sk',
+        scopes,
+        ...(days === null ? {} : { expires_at: new Date(Date.now() + days * dayMs).toISOString() }),
+      }),
     onSuccess: () => client.invalidateQueries({ queryKey: ['api-keys'] }),
-    onError: () => (idempotencyKey.current = randomId()),
   });
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();

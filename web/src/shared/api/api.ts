@@ -67,7 +67,6 @@ export const api = {
     }),
   trashDocument: (id: string) => fetchJson<void>(`/documents/${at(id)}`, { method: 'DELETE' }),
   restoreDocument: (id: string) => fetchJson<unknown>(`/documents/${at(id)}/restore`, { method: 'POST' }),
-  purgeDocument: (id: string) => fetchJson<void>(`/documents/${at(id)}/purge`, { method: 'DELETE' }),
   reprocessDocument: (id: string) => fetchJson<unknown>(`/documents/${at(id)}/reprocess`, { method: 'POST' }),
   documentText: async (id: string, { signal }: Signal = {}) =>
     (await request(`/documents/${at(id)}/text`, { signal, headers: { Accept: 'text/plain' } })).text(),
@@ -86,8 +85,8 @@ export const api = {
   retryJob: (id: string) => fetchJson<unknown>(`/jobs/${at(id)}/retry`, { method: 'POST' }),
 
   apiKeys: (query: Query, { signal }: Signal = {}) => fetchJson<Page<ApiKey>>('/api-keys', { query, signal }),
-  createApiKey: (json: NewApiKey, idempotencyKey: string) =>
-    fetchJson<ApiKey>('/api-keys', { method: 'POST', json, headers: { 'Idempotency-Key': idempotencyKey } }),
+  /* No idempotency key: the secret is shown once, so the server can not repeat its answer. */
+  createApiKey: (json: NewApiKey) => fetchJson<ApiKey>('/api-keys', { method: 'POST', json }),
   deleteApiKey: (id: string) => fetchJson<void>(`/api-keys/${at(id)}`, { method: 'DELETE' }),
 
   version: ({ signal }: Signal = {}) => fetchJson<{ version?: string }>('/version', { anonymous: true, signal }),

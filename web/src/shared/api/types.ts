@@ -56,24 +56,25 @@ export interface DocumentVersion {
   sha256: string;
   created_at: string;
   author: Person | null;
-  status: DocumentStatus;
+  current: boolean;
 }
 
 export type ProcessingStep = 'stored' | 'queued' | 'typed' | 'text' | 'chunks' | 'vectors' | 'done' | 'error';
 
 export interface TimelineEntry {
   at: string;
+  version: number;
   step: string;
-  state: string | null;
-  attempt: number | null;
-  detail: string | null;
+  attempt: number;
+  detail: Record<string, unknown>;
   job_id: string | null;
 }
 
 export interface FileKind {
   mime_type: string;
+  label: string;
   extensions: string[];
-  reads: string;
+  reads: boolean;
 }
 
 export type SearchMode = 'hybrid' | 'keyword' | 'semantic';
@@ -131,7 +132,7 @@ export interface ApiKey {
   key?: string /* only in the answer that creates it */;
 }
 
-export type JobState = string;
+export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
 export interface Job {
   id: string;
