@@ -2,6 +2,8 @@
 
 import pytest
 
+from conftest import wait_for
+
 ODD_QUESTIONS = [
     "o'neil's \"quoted: text\"", "wing -dash", "-dash", "a & b | !c <-> d:* ()", "\\", "'", "'; DROP SCHEMA kw CASCADE; --", "%s %n $1 {}", "the of and",
     "🙂", "é ü 翼", "x" * 3000, "lift drag " * 300, "a\u0000b".replace("\u0000", " "), "ADR-018:", "---", "\ue000a\ue001", "<script>alert(1)</script>", "NULL",
@@ -181,4 +183,37 @@ def test_without_a_model_words_still_find(start_dms):
     assert names(answer) == ["marmoset.txt"]
     assert leg(answer, "vector")["state"] == "skipped" and leg(answer, "vector")["note"]
     assert client.post("/search", json={"query": "marmosets", "mode": "semantic"}).status_code == 503
+    client.close()
+
+
+def test_a_large_tenant_is_searched_by_hnsw_and_a_small_filter_by_comparing_all(start_dms):
+    dms = start_dms("--search-exact-rows", "100")
+    client = dms.register()
+    topics = ["bridges", "violins", "glaciers", "bakeries", "satellites", "orchids"]
+    ids = {}
+    for i in range(180):
+        topic = topics[i % 6]
+        text = f"Report {i} about {topic}. The {topic} of region {i} were counted again and described."
+        ids[client.upload(text, name=f"report-{i}.txt", tags=f"{topic},group{i % 20}")["id"]] = topic
+    for i in ids:
+        client.wait_processed(i)
+
+    def by_hnsw():  # the tenant's size is known once the worker has counted
+        answer = client.search("flowers that grow on trees", mode="semantic", explain=True)
+        return answer if leg(answer, "vector")["plan"] == "hnsw" else None
+
+    answer = wait_for(by_hnsw, 20, "the vector leg to use HNSW")
+    assert [ids[item["document_id"]] for item in answer["items"][:5]] == ["orchids"] * 5
+    assert len(answer["items"]) == 20 and len({item["document_id"] for item in answer["items"]}) == 20
+    answer = client.search("orchids", filters={"tags": ["group5"]}, explain=True)
+    assert leg(answer, "vector")["plan"] == "all" and leg(answer, "keyword")["plan"] == "all"
+    assert len(answer["items"]) == 9 and ids[answer["items"][0]["document_id"]] == "orchids"
+    answer = client.search("report", mode="keyword", explain=True, limit=100)
+    assert leg(answer, "keyword")["plan"] == "bm25" and leg(answer, "keyword")["exact"] and len(answer["items"]) == 100
+    for i, topic in ids.items():  # nearly everything goes to the trash: what is left is still found
+        if topic != "violins":
+            client.ok("DELETE", f"/documents/{i}")
+    for mode in ("keyword", "semantic", "hybrid"):
+        found = client.search("report about bridges and violins", mode=mode, limit=100)
+        assert {ids[item["document_id"]] for item in found["items"]} == {"violins"} and found["total"] == 30, mode
     client.close()
