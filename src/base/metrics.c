@@ -24,6 +24,24 @@ void metric_add(enum metric m, uint64_t n)
     atomic_fetch_add_explicit(&values[m], n, memory_order_relaxed);
 }
 
+uint64_t metric_get(enum metric m)
+{
+    return atomic_load_explicit(&values[m], memory_order_relaxed);
+}
+
+void metric_set(enum metric m, uint64_t n)
+{
+    atomic_store_explicit(&values[m], n, memory_order_relaxed);
+}
+
+const char *metric_series(struct arena *a, enum metric m)
+{
+    struct sb b = SB(a);
+
+    sb_printf(&b, "%s{%s}", table[m].name, table[m].labels);
+    return sb_str(&b).p;
+}
+
 void metrics_write(struct sb *b)
 {
     for (size_t i = 0; i < METRIC_COUNT; i++) {

@@ -27,9 +27,12 @@ enum {
     FOLD_MS = 1000,
     FOLD_PASSAGES = 2000,
     RESTORE_MS = 10 * 1000,
+    SHARE_MS = 2000,
     HOURLY_MS = 3600 * 1000,
+    FIRST_HOURLY_MS = 5 * 1000, /* after the start; the start itself is not to be held up */
     IDEMPOTENCY_HOURS = 24,
     DUE_AT_ONCE = 200,
+    MISSING_AT_ONCE = 200,
     RESEND_S = 5, /* a job that waits so long, with hardly a message in its queue: the message is lost */
 };
 
@@ -282,8 +285,35 @@ static int64_t call_for_number(struct worker *w, enum sql sql, int64_t arg, cons
     return n;
 }
 
+/* Jobs for what was read while there was no model, or another. job_due sends them. */
+static void embed_missing(struct worker *w)
+{
+    for (int64_t made = MISSING_AT_ONCE; w->env.embedder && made == MISSING_AT_ONCE;) {
+        struct arena a = ARENA(HOUSE_MEMORY);
+        const char  *ids[MISSING_AT_ONCE + 1] = { 0 };
+        struct error err = { 0 };
+        struct rows  r;
+
+        for (unsigned i = 0; i < MISSING_AT_ONCE; i++) {
+            struct uuid id = uuid_v7();
+
+            ids[i] = arena_text(&a, id.text, sizeof id.text - 1);
+        }
+        made = 0;
+        if (db_query_alone(w->db, (struct db_scope){ 0 }, &a, SQL_PROCESS_EMBED_MISSING, ARGS(embedder_model(w->env.embedder), db_array(&a, ids)), &r,
+                           &err) < 0)
+            log_at(LOG_WARNING, "looking for passages without vectors: %s", err.detail);
+        else if (row_next(&r))
+            made = row_int(&r, "made");
+        if (made > 0)
+            log_at(LOG_INFO, "%lld documents without vectors of %s get them", (long long)made, embedder_model(w->env.embedder));
+        arena_free(&a);
+    }
+}
+
 struct house {
-    int64_t renew_us, reconcile_us, fold_us, restore_us, hourly_us;
+    int64_t  renew_us, reconcile_us, fold_us, restore_us, share_us, hourly_us;
+    uint64_t told[METRICS_OF_WORKERS];
 };
 
 static void keep_house(struct worker *w, struct house *h)
@@ -300,8 +330,12 @@ static void keep_house(struct worker *w, struct house *h)
         if (n > 0)
             log_at(LOG_WARNING, "%u messages of workers that are gone were put back", n);
     }
-    if (is_due(&h->hourly_us, HOURLY_MS))
+    if (is_due(&h->share_us, SHARE_MS))
+        queue_metrics_share(w->env.queue, h->told);
+    if (is_due(&h->hourly_us, HOURLY_MS)) {
         call_for_number(w, SQL_JOB_IDEMPOTENCY_EXPIRE, IDEMPOTENCY_HOURS, "gone");
+        embed_missing(w);
+    }
 }
 
 /* Waits for a signal for up to ms; true when asked to stop. */
@@ -339,7 +373,7 @@ static bool wind_down(struct worker *w, struct house *h, const sigset_t *signals
 
 static int run(struct worker *w, unsigned threads, struct error *err)
 {
-    struct house h = { .hourly_us = clock_steady_us() + HOURLY_MS / 60 * INT64_C(1000) };
+    struct house h = { .hourly_us = clock_steady_us() + FIRST_HOURLY_MS * INT64_C(1000) };
     sigset_t     signals;
 
     sigemptyset(&signals);

@@ -122,14 +122,30 @@ void jobs_count(enum job_kind kind, enum job_outcome outcome, int64_t took_us)
 
 void job_tell(struct job_run *run, const char *status, const char *step)
 {
-    struct sb data = SB(run->arena);
+    struct arena a = ARENA(4096); /* the job's own may be used up */
+    struct sb    data = SB(&a);
 
     if (!run->job->document_id.text[0])
         return;
     sb_printf(&data, "{\"id\": \"%s\", \"version\": %u, \"status\": \"%s\", \"step\": \"%s\", \"job_id\": \"%s\"}", run->job->document_id.text, run->job->version,
               status, step, run->job->ref.id.text);
-    if (!run->arena->failed)
-        queue_notify(run->env->queue, run->job->ref.tenant_id.text, "document", sb_str(&data));
+    queue_notify(run->env->queue, run->job->ref.tenant_id.text, "document", sb_str(&data));
+    arena_free(&a);
+}
+
+/* The same of the job itself. */
+static void tell_job(struct job_run *run, const char *state)
+{
+    const struct job *job = run->job;
+    struct arena      a = ARENA(4096); /* the job's own may be used up */
+    struct sb         data = SB(&a);
+
+    sb_printf(&data, "{\"id\": \"%s\", \"kind\": \"%s\", \"state\": \"%s\", \"attempts\": %u, \"document_id\": ", job->ref.id.text,
+              job_kinds[job->ref.kind].kind, state, job->ref.attempts);
+    sb_json(&data, job->document_id.text[0] ? job->document_id.text : NULL);
+    sb_putc(&data, '}');
+    queue_notify(run->env->queue, job->ref.tenant_id.text, "job", sb_str(&data));
+    arena_free(&a);
 }
 
 /* What went wrong, as it is shown to people and kept in the rows. */
@@ -262,10 +278,17 @@ static void log_end(const struct job *job, enum job_outcome outcome, int64_t too
     arena_free(&a);
 }
 
-/* What other processes should show now. */
-static const char *status_after(enum job_outcome outcome)
+/* What other processes should show now; a lost job is told of by who has it. */
+static void tell_end(struct job_run *run, enum job_outcome outcome)
 {
-    return outcome == JOB_FAILED || outcome == JOB_DEAD ? "error" : "processing";
+    static const char *const states[JOB_OUTCOMES] = { "succeeded", "queued", "failed", "failed", NULL, "queued" };
+
+    if (outcome == JOB_FAILED || outcome == JOB_DEAD)
+        job_tell(run, "error", "error");
+    else if (outcome == JOB_RETRIED || outcome == JOB_GIVEN_BACK)
+        job_tell(run, "processing", "queued");
+    if (states[outcome])
+        tell_job(run, states[outcome]);
 }
 
 enum job_result job_run_one(const struct job_env *env, struct job_slot *slot, struct db *db, const char *worker, const char *tenant_id,
@@ -287,10 +310,10 @@ enum job_result job_run_one(const struct job_env *env, struct job_slot *slot, st
     log_context.trace_id = trace_id[0] ? trace_id : NULL;
     slot_set(slot, &job);
     job_tell(&run, "processing", job.ref.kind == JOB_DOCUMENT_EMBED ? "chunks" : "queued");
+    tell_job(&run, "running");
     *ret_outcome = run_claimed(&run, ret_why);
     slot_set(slot, NULL);
-    if (*ret_outcome != JOB_SUCCEEDED)
-        job_tell(&run, status_after(*ret_outcome), *ret_outcome == JOB_FAILED || *ret_outcome == JOB_DEAD ? "error" : "queued");
+    tell_end(&run, *ret_outcome);
     int64_t took_us = clock_steady_us() - start_us;
     jobs_count(job.ref.kind, *ret_outcome, took_us);
     log_end(&job, *ret_outcome, took_us, ret_why);

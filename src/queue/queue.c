@@ -173,3 +173,71 @@ bool queue_notify(struct queue *q, const char *tenant_id, const char *type, stru
     arena_free(&a);
     return good;
 }
+
+/* Counters. */
+
+struct shares {
+    struct arena *arena;
+    uint64_t      now[METRICS_OF_WORKERS];
+    uint64_t     *told;
+};
+
+static unsigned put_shares(struct redis *r, void *arg)
+{
+    struct shares *s = arg;
+    unsigned       put = 0;
+
+    for (unsigned i = 0; i < METRICS_OF_WORKERS; i++) {
+        struct sb grown = SB(s->arena);
+
+        if (s->now[i] == s->told[i])
+            continue;
+        sb_printf(&grown, "%llu", (unsigned long long)(s->now[i] - s->told[i]));
+        REDIS(r, S("HINCRBY"), S(NAME_METRICS), str_of(metric_series(s->arena, (enum metric)(METRIC_WORKER_FIRST + i))), sb_str(&grown));
+        put++;
+    }
+    return put;
+}
+
+bool queue_metrics_share(struct queue *q, uint64_t told[METRICS_OF_WORKERS])
+{
+    struct arena  a = ARENA(64 << 10);
+    struct shares s = { .arena = &a, .told = told };
+
+    for (unsigned i = 0; i < METRICS_OF_WORKERS; i++)
+        s.now[i] = metric_get((enum metric)(METRIC_WORKER_FIRST + i));
+    bool good = memcmp(s.now, told, sizeof s.now) == 0 || send_commands(q, put_shares, &s);
+    if (good)
+        memcpy(told, s.now, sizeof s.now);
+    arena_free(&a);
+    return good;
+}
+
+bool queue_metrics_load(struct queue *q)
+{
+    struct arena a = ARENA(64 << 10);
+    struct str   words[2 + METRICS_OF_WORKERS] = { S("HMGET"), S(NAME_METRICS) };
+    struct error ignored = { 0 }; /* what is no number stays as it was */
+    bool         good = false;
+
+    for (unsigned i = 0; i < METRICS_OF_WORKERS; i++)
+        words[2 + i] = str_of(metric_series(&a, (enum metric)(METRIC_WORKER_FIRST + i)));
+    if (enter(q)) {
+        if (redis_ready(q->redis)) {
+            redis_put(q->redis, ARRAY_LEN(words), words);
+            _cleanup_(freeReplyObjectp) redisReply *reply = redis_next(q->redis);
+
+            good = reply && reply->elements == METRICS_OF_WORKERS;
+            for (unsigned i = 0; good && i < METRICS_OF_WORKERS; i++) {
+                uint64_t n = 0;
+
+                if (reply->element[i]->type == REDIS_REPLY_STRING
+                    && parse_u64("counter", reply_str(reply->element[i]), 0, UINT64_MAX, &n, &ignored) == 0)
+                    metric_set((enum metric)(METRIC_WORKER_FIRST + i), n);
+            }
+        }
+        pthread_mutex_unlock(&q->lock);
+    }
+    arena_free(&a);
+    return good;
+}

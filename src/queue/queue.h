@@ -3,7 +3,7 @@
 #ifndef DMS_QUEUE_QUEUE_H
 #define DMS_QUEUE_QUEUE_H
 
-#include "base/text.h"
+#include "base/metrics.h"
 #include "domain/job.h"
 
 /* The sender, for the API and for workers. Any thread. Connects when first needed and again after a loss, with growing pauses in which
@@ -22,6 +22,12 @@ bool          queue_up(struct queue *q);
 bool queue_publish(struct queue *q, const struct job_ref *job);
 /* Tells every API process: {"tenant_id", "type", "data"}. type: "document", "job". data: a JSON value. */
 bool queue_notify(struct queue *q, const char *tenant_id, const char *type, struct str data);
+
+/* Workers have no port to be scraped at: their counters (from METRIC_WORKER_FIRST on) are summed in Redis. A worker adds what its own grew by
+   since the last call (told keeps that); an API process sets its own to the sums. False: Redis is away, nothing happened. */
+enum { METRIC_WORKER_FIRST = METRIC_EMBEDDINGS, METRICS_OF_WORKERS = METRIC_COUNT - METRIC_WORKER_FIRST };
+bool queue_metrics_share(struct queue *q, uint64_t told[METRICS_OF_WORKERS]);
+bool queue_metrics_load(struct queue *q);
 
 /* Listens in a thread of its own until queue_unsubscribe. fn runs on that thread; data lives until it returns. After each (re)connection
    fn gets tenant_id NULL and type "resync": what was told meanwhile is lost, look again. */

@@ -187,3 +187,48 @@ def test_a_provider_that_fails_is_asked_again(redis, provider):
         assert retries and all(line["detail"]["retryable"] and line["detail"]["retry_at"] for line in retries)
     finally:
         dms.close()
+
+
+def test_documents_read_without_a_model_get_their_vectors_when_there_is_one(redis, provider, monkeypatch):
+    monkeypatch.setattr(Provider, "broken", 0)
+    dms = Installation(redis)
+    try:
+        document = dms.upload("Read before there was a model.")
+        dms.wait(document)
+        assert [c["embedded"] for c in dms.chunks(document)] == [False]
+        dms.server.stop()
+        dms.server.env |= {"DMS_EMBED_PROVIDER": "http", "DMS_EMBED_URL": provider, "DMS_EMBED_MODEL": "tiny", "DMS_EMBED_DIMS": "8"}
+        dms.server.start()
+        wait_for(lambda: [c["embedded"] for c in dms.chunks(document)] == [True], 60, "the vectors")
+        assert dms.document(document)["status"] == "processed"
+    finally:
+        dms.close()
+
+
+def test_the_workers_counters_are_in_the_metrics(dms):
+    dms.wait(dms.upload())
+
+    def succeeded():
+        with dms.server.http() as http:
+            lines = http.get("/metrics").text.splitlines()
+        return any(line.startswith('dms_jobs_succeeded_total{queue="processing",task="dms.document.process"}') and int(line.split()[-1]) > 0
+                   for line in lines)
+    wait_for(succeeded, 20, "the counter of succeeded jobs")
+
+
+def test_events_of_documents_and_jobs_reach_a_listener(dms, redis):
+    with redis.client.pubsub() as listener:
+        listener.subscribe("dms.events")
+        document = dms.upload("Told of.")
+        seen = []
+
+        def told():
+            message = listener.get_message(timeout=1)
+            if message and message["type"] == "message":
+                seen.append(json.loads(message["data"]))
+            return any(e["type"] == "job" and e["data"]["state"] == "succeeded" and e["data"]["document_id"] == document for e in seen)
+        wait_for(told, 20, "the event of the job's end")
+    mine = [e for e in seen if e["data"].get("id") == document or e["data"].get("document_id") == document]
+    assert {e["tenant_id"] for e in mine} == {dms.tenant}
+    assert [e["data"]["state"] for e in mine if e["type"] == "job"] == ["running", "succeeded"]
+    assert [e["data"]["status"] for e in mine if e["type"] == "document"][-2:] == ["processing", "processed"]
