@@ -38,12 +38,15 @@ static const struct command {
 
 static void print_help(FILE *out)
 {
-    fputs("Usage: dms COMMAND [OPTION...]\n\nCODITECT DMS: documents for organizations, with search by words and by meaning.\n\nCommands:\n", out);
+    fputs(
+        "Usage: dms COMMAND [OPTION...]\n\nCODITECT DMS: documents for organizations, with search by words and by meaning.\n\nCommands:\n",
+        out);
     for (const struct command *c = commands; c < commands + ARRAY_LEN(commands); c++)
         fprintf(out, c->name ? "  %-10s %s\n" : "%s%s\n", c->name ? c->name : "", c->summary);
-    fputs("\n`dms COMMAND --help` explains a command. `dms up` is the one to begin with.\n"
-          "Every setting is --name, DMS_NAME in the environment, or `name = ` in DATA/dms.conf; `dms config` lists them.\n",
-          out);
+    fputs(
+        "\n`dms COMMAND --help` explains a command. `dms up` is the one to begin with.\n"
+        "Every setting is --name, DMS_NAME in the environment, or `name = ` in DATA/dms.conf; `dms config` lists them.\n",
+        out);
 }
 
 int main(int argc, char **argv)

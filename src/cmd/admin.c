@@ -41,8 +41,9 @@ static const struct argp parser = {
     .options = option_rows,
     .parser = parse,
     .args_doc = "tenants | users [ORGANIZATION] | mail [FILE]",
-    .doc = "Lists the organizations, their people, or the mail that was written to files for want of an SMTP server (oldest first); with "
-           "FILE, one message as it is.",
+    .doc =
+        "Lists the organizations, their people, or the mail that was written to files for want of an SMTP server (oldest first); with "
+        "FILE, one message as it is.",
 };
 
 /* Prints rows by the columns named: as a table, or as a JSON array. numbers: how many of the last columns are numbers. */
@@ -87,7 +88,8 @@ static int query(struct app *app, enum sql sql, const char *const *args, int nar
 
 static int tenants(struct app *app, const struct options *o, struct error *err)
 {
-    static const char *const columns[] = { "tenant_id", "name", "plan", "created_at", "members", "documents", "bytes", NULL };
+    static const char *const columns[] = { "tenant_id", "name",      "plan",  "created_at",
+                                           "members",   "documents", "bytes", NULL };
     struct rows              rows;
 
     if (query(app, SQL_ADMIN_TENANTS, NO_ARGS, &rows, err) < 0)
@@ -148,8 +150,8 @@ static int mail(struct app *app, const struct options *o, struct error *err)
         static const char *const names[] = { "To", "Subject", "Date" };
         struct arena             a = ARENA(MAIL_MAX + 65536);
         struct str               text = { "", 0 };
-        struct error             ignored = { 0 }; /* gone meanwhile, or too large to be ours: listed without its headers */
-        const char              *path = files.gl_pathv[i], *values[ARRAY_LEN(names)];
+        struct error ignored = { 0 }; /* gone meanwhile, or too large to be ours: listed without its headers */
+        const char  *path = files.gl_pathv[i], *values[ARRAY_LEN(names)];
 
         if (file_read(&a, path, MAIL_MAX, &text, &ignored) != 1)
             text = S("");
@@ -195,7 +197,8 @@ int cmd_admin(int argc, char **argv)
         if (strcmp(o.what, kinds[i].name) == 0)
             status = kinds[i].run(&app, &o, &err) < 0 ? app_fail(&err) : 0;
     if (status == 2)
-        fputs("dms: say what: `dms admin tenants`, `dms admin users [ORGANIZATION]` or `dms admin mail [FILE]`.\n", stderr);
+        fputs("dms: say what: `dms admin tenants`, `dms admin users [ORGANIZATION]` or `dms admin mail [FILE]`.\n",
+              stderr);
     app_close(&app);
     return status;
 }

@@ -145,7 +145,8 @@ static const char *folder_of(struct arena *a, const char *path)
 static const char *model_folder(struct app *app)
 {
     const char *beside = folder_of(&app->arena, app->program);
-    const char *candidates[] = { "./model", path_join(&app->arena, beside, "model"), path_join(&app->arena, beside, "../model") };
+    const char *candidates[] = { "./model", path_join(&app->arena, beside, "model"),
+                                 path_join(&app->arena, beside, "../model") };
 
     if (app->settings->model_dir[0] != '\0')
         return absolute(&app->arena, app->settings->model_dir);
@@ -221,7 +222,8 @@ static int load(struct app *app, int *argc, char **argv, struct error *err)
     if (settings_load(&app->arena, text, environment, argc, argv, &app->loaded, err) < 0)
         return -1;
     if (!named && data_in_file(app, text))
-        return error_say(err, ERR_VALIDATION, "data", "data cannot be set in the dms.conf of the data folder itself. Use --data, "
+        return error_say(err, ERR_VALIDATION, "data",
+                         "data cannot be set in the dms.conf of the data folder itself. Use --data, "
                          "DMS_DATA or a file named by --config.");
     return 0;
 }
@@ -274,7 +276,8 @@ static void refuse_unknown(struct app *app, const struct argp *parser, int argc,
     const char *names[32] = { NULL };
     size_t      n = 0;
 
-    for (const struct argp_option *o = parser->options; o && (o->name || o->key || o->doc) && n + 1 < ARRAY_LEN(names); o++)
+    for (const struct argp_option *o = parser->options; o && (o->name || o->key || o->doc) && n + 1 < ARRAY_LEN(names);
+         o++)
         if (o->name)
             names[n++] = o->name;
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
@@ -287,8 +290,9 @@ static void refuse_unknown(struct app *app, const struct argp *parser, int argc,
         if (known_option(parser->options, name))
             continue;
         const char *near = name_nearest(&app->arena, name, names);
-        fprintf(stderr, "%s: there is no option --%.*s.%s%s%s `%s --help` lists them.\n", argv[0], (int)(name.n < 64 ? name.n : 64), name.p,
-                near ? " Did you mean --" : "", near ? near : "", near ? "?" : "", argv[0]);
+        fprintf(stderr, "%s: there is no option --%.*s.%s%s%s `%s --help` lists them.\n", argv[0],
+                (int)(name.n < 64 ? name.n : 64), name.p, near ? " Did you mean --" : "", near ? near : "",
+                near ? "?" : "", argv[0]);
         exit(2);
     }
 }
@@ -300,8 +304,11 @@ void app_arguments(struct app *app, const struct argp *parser, int argc, char **
 
     refuse_unknown(app, parser, argc, argv);
     sb_puts(&doc, parser->doc ? parser->doc : "");
-    sb_puts(&doc, "\v" "Settings are options too: --data DIR (default ./var), --port N, --config FILE and every other row of `dms config`; "
-                  "each is also DMS_NAME in the environment and `name = value` in DATA/dms.conf. Exit status: 0 done, 1 failed, 2 wrong usage.");
+    sb_puts(
+        &doc,
+        "\v"
+        "Settings are options too: --data DIR (default ./var), --port N, --config FILE and every other row of `dms config`; "
+        "each is also DMS_NAME in the environment and `name = value` in DATA/dms.conf. Exit status: 0 done, 1 failed, 2 wrong usage.");
     p.doc = sb_str(&doc).p;
     argp_parse(&p, argc, argv, 0, NULL, input);
 }
@@ -317,10 +324,12 @@ static const char *read_secret(struct app *app, const char *name, struct error *
     if (found == 1)
         return str_dup(&app->arena, str_trim(text));
     if (found == 0)
-        error_say(err, ERR_UNAVAILABLE, NULL, "There is no installation in %.150s yet. `dms up --data DIR` makes one; or name a database.",
+        error_say(err, ERR_UNAVAILABLE, NULL,
+                  "There is no installation in %.150s yet. `dms up --data DIR` makes one; or name a database.",
                   app->data);
     else if (access(path, R_OK) < 0 && errno == EACCES)
-        error_say(err, ERR_FORBIDDEN, NULL, "The secrets in %.120s may not be read by this user. Run it as root or as their owner.",
+        error_say(err, ERR_FORBIDDEN, NULL,
+                  "The secrets in %.120s may not be read by this user. Run it as root or as their owner.",
                   app->secrets_dir);
     else
         *err = cause;
@@ -342,7 +351,8 @@ static void put_value(struct sb *b, const char *key, const char *value)
 const char *app_database(struct app *app, enum app_role role, struct error *err)
 {
     struct sb   b = SB(&app->arena);
-    const char *url = role == APP_ROLE_ADMIN ? "" : *(const char *const *)((const char *)app->settings + roles[role].setting);
+    const char *url =
+        role == APP_ROLE_ADMIN ? "" : *(const char *const *)((const char *)app->settings + roles[role].setting);
 
     if (url[0] != '\0')
         return url;
@@ -386,7 +396,8 @@ int app_guard(struct app *app, struct error *err)
     const char        *conninfo = app_database(app, APP_ROLE_APP, err);
 
     if (unsafe && unsafe[0])
-        return error_say(err, ERR_VALIDATION, NULL, "%s (`dms config --check` lists all that is unsafe with env prod.)", unsafe[0]);
+        return error_say(err, ERR_VALIDATION, NULL, "%s (`dms config --check` lists all that is unsafe with env prod.)",
+                         unsafe[0]);
     if (!conninfo)
         return -1;
     struct db *db = db_open(conninfo, "dms guard", err);

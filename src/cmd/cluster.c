@@ -50,7 +50,9 @@ static bool look(struct arena *a, const char *bin, struct cluster *ret)
     version += strlen("(PostgreSQL) ");
     ret->version = arena_text(a, version, strcspn(version, " "));
     struct error ignored = { 0 }; /* a development version has no number: it is left alone */
-    if (parse_u64("version", (struct str){ ret->version, strspn(ret->version, "0123456789") }, MAJOR_LEAST, 999, &ret->major, &ignored) < 0)
+    if (parse_u64("version", (struct str){ ret->version, strspn(ret->version, "0123456789") }, MAJOR_LEAST, 999,
+                  &ret->major, &ignored)
+        < 0)
         return false;
     ret->vector = has_vector(a, bin, ret->major);
     return true;
@@ -93,16 +95,23 @@ static int existing_major(struct app *app, uint64_t *ret, struct error *err)
 static int refuse(struct app *app, const struct cluster *any, uint64_t major, struct error *err)
 {
     if (app->settings->postgres_bin[0] != '\0' && !any->bin)
-        return error_say(err, ERR_UNAVAILABLE, "postgres_bin", "postgres_bin: there is no PostgreSQL server of version %d or newer in %.120s.",
-                         MAJOR_LEAST, app->settings->postgres_bin);
+        return error_say(err, ERR_UNAVAILABLE, "postgres_bin",
+                         "postgres_bin: there is no PostgreSQL server of version %d or newer in %.120s.", MAJOR_LEAST,
+                         app->settings->postgres_bin);
     if (!any->bin)
-        return error_say(err, ERR_UNAVAILABLE, NULL, "PostgreSQL is not installed (version %d or newer is needed): `apt-get install postgresql`, "
-                         "or name its folder with --postgres-bin.", MAJOR_LEAST);
+        return error_say(err, ERR_UNAVAILABLE, NULL,
+                         "PostgreSQL is not installed (version %d or newer is needed): `apt-get install postgresql`, "
+                         "or name its folder with --postgres-bin.",
+                         MAJOR_LEAST);
     if (major > 0 && any->major != major)
-        return error_say(err, ERR_UNAVAILABLE, NULL, "%.90s was made by PostgreSQL %" PRIu64 ", but %s is installed: install postgresql-%" PRIu64
-                         ", or move the data with pg_upgrade.", app->pg_dir, major, any->version, major);
-    return error_say(err, ERR_UNAVAILABLE, NULL, "PostgreSQL %s lacks the extension pgvector: `apt-get install postgresql-%" PRIu64
-                     "-pgvector`, or script/setup builds it.", any->version, any->major);
+        return error_say(err, ERR_UNAVAILABLE, NULL,
+                         "%.90s was made by PostgreSQL %" PRIu64 ", but %s is installed: install postgresql-%" PRIu64
+                         ", or move the data with pg_upgrade.",
+                         app->pg_dir, major, any->version, major);
+    return error_say(err, ERR_UNAVAILABLE, NULL,
+                     "PostgreSQL %s lacks the extension pgvector: `apt-get install postgresql-%" PRIu64
+                     "-pgvector`, or script/setup builds it.",
+                     any->version, any->major);
 }
 
 int cluster_find(struct app *app, struct cluster *ret, struct error *err)
@@ -141,9 +150,22 @@ int cluster_make(void *arg)
 
     sb_printf(&password, "--pwfile=%s/postgres-admin", job->app->secrets_dir);
     /* C orders text by its bytes: fast, and the same on every release of the C library (an index must not change its order). */
-    const char *argv[] = { path_join(a, job->cluster->bin, "initdb"), "--pgdata", unfinished, "--username=dms_admin", sb_str(&password).p,
-                           "--auth=scram-sha-256", "--data-checksums", "--encoding=UTF8", "--lc-collate=C", "--lc-ctype=C.UTF-8",
-                           "--lc-messages=C", "--lc-monetary=C", "--lc-numeric=C", "--lc-time=C", "--no-instructions", NULL };
+    const char *argv[] = { path_join(a, job->cluster->bin, "initdb"),
+                           "--pgdata",
+                           unfinished,
+                           "--username=dms_admin",
+                           sb_str(&password).p,
+                           "--auth=scram-sha-256",
+                           "--data-checksums",
+                           "--encoding=UTF8",
+                           "--lc-collate=C",
+                           "--lc-ctype=C.UTF-8",
+                           "--lc-messages=C",
+                           "--lc-monetary=C",
+                           "--lc-numeric=C",
+                           "--lc-time=C",
+                           "--no-instructions",
+                           NULL };
     if (file_remove_tree(unfinished, &err) < 0)
         return app_fail(&err);
     setenv("TZ", "UTC", 1);
@@ -202,20 +224,23 @@ static int write_config(struct app *app, const char *path, struct error *err)
     struct sb      b = SB(&app->arena);
     const uint64_t mib = 1 << 20, memory = memory_bytes(&app->arena);
 
-    sb_puts(&b, "# Written by `dms up` at each start. Your own settings belong into ../postgresql.conf beside this folder.\n"
-                "listen_addresses = ''\nunix_socket_permissions = 0700\nport = 5432\n");
+    sb_puts(
+        &b,
+        "# Written by `dms up` at each start. Your own settings belong into ../postgresql.conf beside this folder.\n"
+        "listen_addresses = ''\nunix_socket_permissions = 0700\nport = 5432\n");
     put_quoted(&b, "unix_socket_directories", app->run_dir);
     sb_printf(&b, "max_connections = %" PRIu64 "\n", connections(app->settings));
     sb_printf(&b, "shared_buffers = %" PRIu64 "MB\n", between(memory / 8 / mib, 128, 512));
     sb_printf(&b, "effective_cache_size = %" PRIu64 "MB\n", between(memory / 2 / mib, 256, 1 << 20));
     sb_printf(&b, "maintenance_work_mem = %" PRIu64 "MB\n", between(memory / 32 / mib, 32, 256));
-    sb_puts(&b, "huge_pages = try\nwork_mem = 8MB\njit = off\n"
-                "fsync = on\nfull_page_writes = on\nsynchronous_commit = on\nwal_level = replica\nwal_compression = on\n"
-                "min_wal_size = 128MB\nmax_wal_size = 1GB\ncheckpoint_timeout = 15min\n"
-                "random_page_cost = 1.1\neffective_io_concurrency = 32\n"
-                "password_encryption = scram-sha-256\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n"
-                "logging_collector = off\nlog_line_prefix = '%m [%p] %u '\nlog_checkpoints = off\nlog_lock_waits = on\n"
-                "log_min_duration_statement = 2s\nlog_parameter_max_length = 0\nlog_parameter_max_length_on_error = 0\n");
+    sb_puts(&b,
+            "huge_pages = try\nwork_mem = 8MB\njit = off\n"
+            "fsync = on\nfull_page_writes = on\nsynchronous_commit = on\nwal_level = replica\nwal_compression = on\n"
+            "min_wal_size = 128MB\nmax_wal_size = 1GB\ncheckpoint_timeout = 15min\n"
+            "random_page_cost = 1.1\neffective_io_concurrency = 32\n"
+            "password_encryption = scram-sha-256\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n"
+            "logging_collector = off\nlog_line_prefix = '%m [%p] %u '\nlog_checkpoints = off\nlog_lock_waits = on\n"
+            "log_min_duration_statement = 2s\nlog_parameter_max_length = 0\nlog_parameter_max_length_on_error = 0\n");
     if (access(path_join(&app->arena, app->data, "postgresql.conf"), F_OK) == 0)
         sb_puts(&b, "include = '../postgresql.conf'\n");
     return file_write(path, sb_str(&b), 0600, err);
@@ -268,8 +293,15 @@ int cluster_service(struct app *app, const struct cluster *c, struct service_spe
     argv[1] = "-D";
     argv[2] = app->pg_dir;
     argv[3] = sb_str(&option).p;
-    *ret = (struct service_spec){ .name = "postgres", .argv = argv, .program = -1, .stop_signal = SIGINT, .hurry_signal = SIGQUIT,
-                                  .stop_ms = 30000, .death_signal = SIGINT, .prepare = prepare, .arg = g };
+    *ret = (struct service_spec){ .name = "postgres",
+                                  .argv = argv,
+                                  .program = -1,
+                                  .stop_signal = SIGINT,
+                                  .hurry_signal = SIGQUIT,
+                                  .stop_ms = 30000,
+                                  .death_signal = SIGINT,
+                                  .prepare = prepare,
+                                  .arg = g };
     return write_config(app, config, err);
 }
 

@@ -10,8 +10,8 @@ struct cluster {
     const char *bin;     /* folder of initdb and postgres */
     const char *version; /* "15.20" */
     uint64_t    major;
-    bool        vector;  /* the extension's files are there */
-    bool        exists;  /* DATA/pg has been made */
+    bool        vector; /* the extension's files are there */
+    bool        exists; /* DATA/pg has been made */
 };
 
 /* Finds a PostgreSQL 15 or newer with pgvector; for an existing DATA/pg one of its major version. Says what to install otherwise. */

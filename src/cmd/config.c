@@ -66,7 +66,8 @@ static void print_json(struct app *app)
             sb_json(&b, setting_show(&app->arena, app->settings, i));
         else
             sb_puts(&b, setting_show(&app->arena, app->settings, i));
-        sb_printf(&b, ",\"source\":\"%s\",\"secret\":%s,\"help\":", source_names[app->loaded.source[i]], row->secret ? "true" : "false");
+        sb_printf(&b, ",\"source\":\"%s\",\"secret\":%s,\"help\":", source_names[app->loaded.source[i]],
+                  row->secret ? "true" : "false");
         sb_json(&b, row->help);
         sb_putc(&b, '}');
     }
@@ -79,7 +80,8 @@ static void print_text(struct app *app)
     for (size_t i = 0; i < setting_count; i++) {
         const char *value = setting_show(&app->arena, app->settings, i);
 
-        printf("%-24s %-34s %s\n", setting_table[i].name, value[0] != '\0' ? value : "\"\"", source_names[app->loaded.source[i]]);
+        printf("%-24s %-34s %s\n", setting_table[i].name, value[0] != '\0' ? value : "\"\"",
+               source_names[app->loaded.source[i]]);
     }
 }
 
@@ -96,13 +98,14 @@ static const char *range_of(struct arena *a, const struct setting *row)
 
 static void print_markdown(struct app *app)
 {
-    puts("# Settings\n\n"
-         "Made by `dms config --markdown` from `src/tbl/settings.def`; a test compares the two.\n\n"
-         "The setting `work_threads`, for example, is `--work-threads` on the command line, `DMS_WORK_THREADS` in the environment and\n"
-         "`work_threads = ` in `DATA/dms.conf` (or the file that `--config` names). The first of these that is there counts; then the default.\n"
-         "An unknown name or a bad value ends the start. `API_DATABASE_URL` is read where `DMS_DATABASE_URL` is not set.\n"
-         "`dms config` prints the values in force with their source, `dms config --check` says what is wrong or unsafe.\n\n"
-         "| setting | default | values | meaning |\n|---|---|---|---|");
+    puts(
+        "# Settings\n\n"
+        "Made by `dms config --markdown` from `src/tbl/settings.def`; a test compares the two.\n\n"
+        "The setting `work_threads`, for example, is `--work-threads` on the command line, `DMS_WORK_THREADS` in the environment and\n"
+        "`work_threads = ` in `DATA/dms.conf` (or the file that `--config` names). The first of these that is there counts; then the default.\n"
+        "An unknown name or a bad value ends the start. `API_DATABASE_URL` is read where `DMS_DATABASE_URL` is not set.\n"
+        "`dms config` prints the values in force with their source, `dms config --check` says what is wrong or unsafe.\n\n"
+        "| setting | default | values | meaning |\n|---|---|---|---|");
     for (size_t i = 0; i < setting_count; i++) {
         const struct setting *row = &setting_table[i];
         struct str            help = str_of(row->help), part;
@@ -132,10 +135,10 @@ static unsigned check_environment(struct app *app)
         struct str rest = ours ? name : (struct str){ name.p + 4, name.n - 4 };
         if (ours || setting_find(rest))
             continue;
-        const char *near = name_nearest(&app->arena, rest, NULL);
+        const char           *near = name_nearest(&app->arena, rest, NULL);
         const struct setting *row = near ? setting_find(str_of(near)) : NULL;
-        fprintf(stderr, "dms: the environment has %.*s, which is no setting.%s%s%s\n", (int)name.n, name.p, row ? " Did you mean " : "",
-                row ? setting_variable(&app->arena, row) : "", row ? "?" : "");
+        fprintf(stderr, "dms: the environment has %.*s, which is no setting.%s%s%s\n", (int)name.n, name.p,
+                row ? " Did you mean " : "", row ? setting_variable(&app->arena, row) : "", row ? "?" : "");
         found++;
     }
     return found;

@@ -20,8 +20,8 @@ static const struct {
     const char *email, *name;
     enum role   role;
 } people[] = {
-    { "owner@demo.test", "Olivia Owner", ROLE_OWNER },    { "admin@demo.test", "Adam Admin", ROLE_ADMIN },
-    { "editor@demo.test", "Edith Editor", ROLE_EDITOR },  { "viewer@demo.test", "Victor Viewer", ROLE_VIEWER },
+    { "owner@demo.test", "Olivia Owner", ROLE_OWNER },   { "admin@demo.test", "Adam Admin", ROLE_ADMIN },
+    { "editor@demo.test", "Edith Editor", ROLE_EDITOR }, { "viewer@demo.test", "Victor Viewer", ROLE_VIEWER },
     { "api@demo.test", "Api Account", ROLE_API_ONLY },
 };
 
@@ -71,10 +71,14 @@ static int people_tx(struct db *db, void *arg, struct error *err)
     for (size_t i = 0; i < ARRAY_LEN(people); i++) {
         struct uuid person = uuid_v7();
         struct rows rows;
-        int rc = i == 0 ? db_query(db, a, SQL_AUTH_REGISTER, ARGS(person.text, people[i].email, people[i].name, made->hashes[i], tenant.text,
-                                                                  "demo", made->app->settings->default_plan), &rows, err)
-                        : db_query(db, a, SQL_DEMO_MEMBER, ARGS(person.text, people[i].email, people[i].name, made->hashes[i], tenant.text,
-                                                                role_name(people[i].role)), &rows, err);
+        int         rc = i == 0 ? db_query(db, a, SQL_AUTH_REGISTER,
+                                           ARGS(person.text, people[i].email, people[i].name, made->hashes[i], tenant.text,
+                                                "demo", made->app->settings->default_plan),
+                                           &rows, err)
+                                : db_query(db, a, SQL_DEMO_MEMBER,
+                                           ARGS(person.text, people[i].email, people[i].name, made->hashes[i], tenant.text,
+                                                role_name(people[i].role)),
+                                           &rows, err);
         if (rc < 0 || db_query(db, a, SQL_AUTH_VERIFY, ARGS(person.text), &rows, err) < 0)
             return -1;
     }
@@ -88,7 +92,9 @@ static int make_people(struct app *app, const char *const passwords[ARRAY_LEN(pe
     struct db         *db = conninfo ? db_open(conninfo, "dms demo", err) : NULL;
     struct rows        rows;
 
-    int rc = db ? db_query_alone(db, (struct db_scope){ 0 }, &app->arena, SQL_AUTH_PASSWORD, ARGS(people[0].email, "demo"), &rows, err) : -1;
+    int rc = db ? db_query_alone(db, (struct db_scope){ 0 }, &app->arena, SQL_AUTH_PASSWORD,
+                                 ARGS(people[0].email, "demo"), &rows, err)
+                : -1;
     if (rc == 0 && rows.count == 0) {
         for (size_t i = 0; rc == 0 && i < ARRAY_LEN(people); i++) {
             char hash[PASSWORD_HASH_SIZE];
@@ -118,7 +124,8 @@ static const char *docs_folder(struct app *app)
 }
 
 /* "Authorization: Bearer ..." of the owner. */
-static const char *sign_in(struct app *app, struct net_client *client, const char *url, const char *password, struct error *err)
+static const char *sign_in(struct app *app, struct net_client *client, const char *url, const char *password,
+                           struct error *err)
 {
     static const char *const json[] = { "Content-Type: application/json", NULL };
     struct sb                body = SB(&app->arena), address = SB(&app->arena), header = SB(&app->arena);
@@ -130,7 +137,9 @@ static const char *sign_in(struct app *app, struct net_client *client, const cha
     sb_json(&body, password);
     sb_putc(&body, '}');
     sb_printf(&address, "%s/api/v1/auth/login", url);
-    struct net_request request = { .method = "POST", .url = sb_str(&address).p, .headers = json, .body = sb_str(&body), .timeout_ms = UPLOAD_MS };
+    struct net_request request = {
+        .method = "POST", .url = sb_str(&address).p, .headers = json, .body = sb_str(&body), .timeout_ms = UPLOAD_MS
+    };
     if (net_run(client, &request, &app->arena, &response, err) < 0)
         return NULL;
     const json_t *answer = response.status == 200 ? json_read(&app->arena, response.body, 8, 100, err) : NULL;
@@ -143,7 +152,8 @@ static const char *sign_in(struct app *app, struct net_client *client, const cha
     return sb_str(&header).p;
 }
 
-static int upload(struct app *app, struct net_client *client, const char *url, const char *authorization, const char *path, struct error *err)
+static int upload(struct app *app, struct net_client *client, const char *url, const char *authorization,
+                  const char *path, struct error *err)
 {
     const char         *name = strrchr(path, '/') + 1;
     const char         *headers[] = { authorization, NULL };
@@ -152,10 +162,17 @@ static int upload(struct app *app, struct net_client *client, const char *url, c
     struct net_response response;
 
     sb_printf(&address, "%s/api/v1/documents", url);
-    struct net_request request = { .method = "POST", .url = sb_str(&address).p, .headers = headers, .parts = &part, .parts_n = 1, .timeout_ms = UPLOAD_MS };
+    struct net_request request = { .method = "POST",
+                                   .url = sb_str(&address).p,
+                                   .headers = headers,
+                                   .parts = &part,
+                                   .parts_n = 1,
+                                   .timeout_ms = UPLOAD_MS };
     if (net_run(client, &request, &app->arena, &response, err) < 0)
         return -1;
-    return response.status == 201 ? 0 : error_set(err, ERR_UNAVAILABLE, "%s was refused with status %u", name, response.status);
+    return response.status == 201
+               ? 0
+               : error_set(err, ERR_UNAVAILABLE, "%s was refused with status %u", name, response.status);
 }
 
 /* Once: what somebody removes from the demo stays away. */
@@ -199,7 +216,8 @@ int demo_make(void *arg)
     if (read_passwords(job->app, passwords, &err) < 0 || make_people(job->app, passwords, &err) < 0)
         return app_fail(&err);
     if (make_documents(job->app, job->url, passwords[0], &err) < 0)
-        fprintf(stderr, "dms: the sample documents could not be uploaded: %s\n", err.detail); /* the people are there all the same */
+        fprintf(stderr, "dms: the sample documents could not be uploaded: %s\n",
+                err.detail); /* the people are there all the same */
     for (size_t i = 0; i < ARRAY_LEN(people); i++)
         printf("demo  %-16s  %s  %s\n", people[i].email, passwords[i], role_name(people[i].role));
     return 0;

@@ -74,7 +74,8 @@ static void check_data(struct doctor *d)
     const char    *data = d->app->data;
 
     if (stat(data, &st) < 0) {
-        say(d, errno == ENOENT ? STATE_WARN : STATE_FAIL, "%s: %s. `dms up --data DIR` makes it.", data, strerror(errno));
+        say(d, errno == ENOENT ? STATE_WARN : STATE_FAIL, "%s: %s. `dms up --data DIR` makes it.", data,
+            strerror(errno));
         return;
     }
     if ((st.st_mode & 077) != 0)
@@ -85,13 +86,20 @@ static void check_data(struct doctor *d)
     }
     uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize, inodes = fs.f_favail, least = d->app->settings->min_free_disk;
     bool     full = room < 2 * least || (fs.f_files > 0 && inodes < 1000);
-    say(d, room < least ? STATE_FAIL : full ? STATE_WARN : STATE_OK, "%s: %" PRIu64 " MiB free%s.", data, room >> 20,
-        room < least ? ", uploads are refused (min_free_disk): make room" : full ? ", that is little: make room" : "");
+    say(d,
+        room < least ? STATE_FAIL
+        : full       ? STATE_WARN
+                     : STATE_OK,
+        "%s: %" PRIu64 " MiB free%s.", data, room >> 20,
+        room < least ? ", uploads are refused (min_free_disk): make room"
+        : full       ? ", that is little: make room"
+                     : "");
 }
 
 static void check_secrets(struct doctor *d)
 {
-    static const char *const names[] = { "postgres-admin", "postgres-owner", "postgres-app", "postgres-ops", "redis", "jwt.key", "pepper" };
+    static const char *const names[] = { "postgres-admin", "postgres-owner", "postgres-app", "postgres-ops",
+                                         "redis",          "jwt.key",        "pepper" };
     unsigned                 found = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -145,8 +153,10 @@ static void check_database(struct doctor *d)
     const char  *conninfo = app_database(d->app, APP_ROLE_APP, &err);
     struct db   *db = conninfo ? db_open(conninfo, "dms doctor", &err) : NULL;
 
-    if (!db || db_query_alone(db, (struct db_scope){ 0 }, &d->app->arena, SQL_DOCTOR_FACTS, NO_ARGS, &rows, &err) < 0 || !row_next(&rows))
-        say(d, unless_stopped(d, private_database(d)), private_database(d) && !d->running ? "does not run: `dms up` starts it." : "%s", err.detail);
+    if (!db || db_query_alone(db, (struct db_scope){ 0 }, &d->app->arena, SQL_DOCTOR_FACTS, NO_ARGS, &rows, &err) < 0
+        || !row_next(&rows))
+        say(d, unless_stopped(d, private_database(d)),
+            private_database(d) && !d->running ? "does not run: `dms up` starts it." : "%s", err.detail);
     else {
         int64_t ahead_ms = row_int(&rows, "now_ms") - clock_wall_us() / 1000;
 
@@ -172,7 +182,8 @@ static void check_redis(struct doctor *d)
     else if (private_redis(d) && !d->running)
         say(d, STATE_WARN, "does not run: `dms up` starts it.");
     else
-        say(d, STATE_WARN, "does not answer%s%s. The service works without it, with slower background work.", q ? "" : ": ", q ? "" : err.detail);
+        say(d, STATE_WARN, "does not answer%s%s. The service works without it, with slower background work.",
+            q ? "" : ": ", q ? "" : err.detail);
     queue_close(q);
 }
 
@@ -191,8 +202,9 @@ static void check_model(struct doctor *d)
     if (d->app->model_dir[0] != '\0' && d->state == STATE_OK)
         say(d, STATE_OK, "%s in %s.", s->embed_model, d->app->model_dir);
     else
-        say(d, STATE_WARN, "Search goes by words alone. `script/model` puts the model into ./model; --model-dir names another folder; or "
-                           "set embed_provider to http.");
+        say(d, STATE_WARN,
+            "Search goes by words alone. `script/model` puts the model into ./model; --model-dir names another folder; or "
+            "set embed_provider to http.");
 }
 
 static void check_port(struct doctor *d)
@@ -203,8 +215,10 @@ static void check_port(struct doctor *d)
         say(d, STATE_OK, "any free one.");
     else if (probe_port_free(d->app->settings->listen, (unsigned)d->app->settings->port, &err) == 0)
         say(d, STATE_OK, "%" PRIu64 " is free.", d->app->settings->port);
-    else if (probe_tcp(d->app->settings->listen, (unsigned)d->app->settings->port, "GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
-                       "Connection: close\r\n\r\n", "HTTP/1.1 200 ", 2000))
+    else if (probe_tcp(d->app->settings->listen, (unsigned)d->app->settings->port,
+                       "GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
+                       "Connection: close\r\n\r\n",
+                       "HTTP/1.1 200 ", 2000))
         say(d, STATE_OK, "%" PRIu64 " answers /health/live.", d->app->settings->port);
     else
         say(d, STATE_FAIL, "%s", err.detail);
@@ -217,7 +231,8 @@ static void check_extract(struct doctor *d)
     if (access(d->app->extract_program, X_OK) < 0)
         say(d, STATE_FAIL, "%s: %s. Files are stored, but not read.", d->app->extract_program, strerror(errno));
     else if (process_capture(&d->app->arena, argv, &frames) < 0)
-        say(d, STATE_FAIL, "%s cannot confine itself on this kernel (Landlock, seccomp): files are stored, but not read.",
+        say(d, STATE_FAIL,
+            "%s cannot confine itself on this kernel (Landlock, seccomp): files are stored, but not read.",
             d->app->extract_program);
     else
         say(d, STATE_OK, "%s confines itself.", d->app->extract_program);
@@ -229,7 +244,8 @@ static void check_clock(struct doctor *d)
     int64_t     now = clock_wall_us() / 1000000;
 
     if (stat(d->app->program, &st) == 0 && now + 60 < st.st_mtime)
-        say(d, STATE_FAIL, "The clock is behind the day this program was built: tokens and certificates will be refused. Set it.");
+        say(d, STATE_FAIL,
+            "The clock is behind the day this program was built: tokens and certificates will be refused. Set it.");
     else
         say(d, STATE_OK, "plausible.");
 }
@@ -238,9 +254,10 @@ static const struct check {
     const char *name;
     void (*run)(struct doctor *d);
 } checks[] = {
-    { "settings", check_settings }, { "data", check_data },   { "secrets", check_secrets }, { "programs", check_programs },
-    { "database", check_database }, { "redis", check_redis }, { "model", check_model },     { "port", check_port },
-    { "extract", check_extract },   { "clock", check_clock },
+    { "settings", check_settings }, { "data", check_data },         { "secrets", check_secrets },
+    { "programs", check_programs }, { "database", check_database }, { "redis", check_redis },
+    { "model", check_model },       { "port", check_port },         { "extract", check_extract },
+    { "clock", check_clock },
 };
 
 static bool is_running(struct app *app)
@@ -269,8 +286,9 @@ static const struct argp_option option_rows[] = {
 static const struct argp parser = {
     .options = option_rows,
     .parser = parse,
-    .doc = "Checks settings, data folder, programs, PostgreSQL, Redis, model, port, the sandbox of file readers and the clock, and says "
-           "what to do. Exit status 1 when anything fails.",
+    .doc =
+        "Checks settings, data folder, programs, PostgreSQL, Redis, model, port, the sandbox of file readers and the clock, and says "
+        "what to do. Exit status 1 when anything fails.",
 };
 
 static int examine(struct doctor *d, bool json)
@@ -286,7 +304,8 @@ static int examine(struct doctor *d, bool json)
         if (!json)
             printf("%-4s  %-9s %s\n", state_names[d->state], c->name, sb_str(&d->text).p);
         fflush(stdout);
-        sb_printf(&list, "%s{\"name\":\"%s\",\"state\":\"%s\",\"message\":", list.n > 0 ? ",\n" : "[", c->name, state_names[d->state]);
+        sb_printf(&list, "%s{\"name\":\"%s\",\"state\":\"%s\",\"message\":", list.n > 0 ? ",\n" : "[", c->name,
+                  state_names[d->state]);
         sb_json(&list, sb_str(&d->text).p);
         sb_putc(&list, '}');
     }

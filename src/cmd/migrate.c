@@ -38,8 +38,9 @@ static const struct argp parser = {
     .options = option_rows,
     .parser = parse,
     .args_doc = "up | down [N] | status",
-    .doc = "Brings the schema of the database up to this program's version, takes back the newest N migrations (default 1; what they "
-           "made is dropped with its data), or shows what is applied. Works as the owner role: DATA, or --owner-database-url.",
+    .doc =
+        "Brings the schema of the database up to this program's version, takes back the newest N migrations (default 1; what they "
+        "made is dropped with its data), or shows what is applied. Works as the owner role: DATA, or --owner-database-url.",
 };
 
 static void tell(void *arg, unsigned version, const char *name)
@@ -66,7 +67,8 @@ static int print_status(struct db *db, const struct options *o, struct error *er
         sb_json(&json, list[i].applied_at);
         sb_putc(&json, '}');
         if (!o->json)
-            printf("%04u %-24s %-8s %s\n", list[i].version, list[i].name, state, list[i].applied_at ? list[i].applied_at : "");
+            printf("%04u %-24s %-8s %s\n", list[i].version, list[i].name, state,
+                   list[i].applied_at ? list[i].applied_at : "");
     }
     sb_putc(&json, ']');
     if (rc == 0 && o->json)

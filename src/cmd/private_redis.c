@@ -20,14 +20,17 @@ int private_redis_find(struct app *app, struct private_redis *ret, struct error 
     static const char *const names[] = { "redis-server", "valkey-server" };
     const char              *set = app->settings->redis_bin, *text = NULL;
 
-    *ret = (struct private_redis){ .program = set[0] != '\0' ? process_find_program(&app->arena, set) : NULL, .version = "" };
+    *ret = (struct private_redis){ .program = set[0] != '\0' ? process_find_program(&app->arena, set) : NULL,
+                                   .version = "" };
     for (size_t i = 0; set[0] == '\0' && !ret->program && i < ARRAY_LEN(names); i++)
         ret->program = process_find_program(&app->arena, names[i]);
     const char *argv[] = { ret->program, "--version", NULL }; /* Redis server v=7.0.15 sha=... */
     if (!ret->program && set[0] != '\0')
         return error_say(err, ERR_UNAVAILABLE, "redis_bin", "redis_bin: there is no program %.150s.", set);
     if (!ret->program)
-        return error_say(err, ERR_UNAVAILABLE, NULL, "Redis is not installed: `apt-get install redis-server`, or name the program with --redis-bin.");
+        return error_say(
+            err, ERR_UNAVAILABLE, NULL,
+            "Redis is not installed: `apt-get install redis-server`, or name the program with --redis-bin.");
     if (process_capture(&app->arena, argv, &text) < 0 || !(text = strstr(text, "v=")))
         return error_say(err, ERR_UNAVAILABLE, NULL, "%.150s is no Redis server.", ret->program);
     ret->version = arena_text(&app->arena, text + 2, strcspn(text + 2, " "));
@@ -82,8 +85,10 @@ static void put_aside(struct state *st)
 
     sb_printf(&name, "%s.damaged-%" PRId64, st->app->redis_dir, clock_wall_us() / 1000000);
     if (rename(st->app->redis_dir, sb_str(&name).p) == 0 && mkdir(st->app->redis_dir, 0700) == 0)
-        fprintf(stderr, "dms: redis does not start on its files; they are kept as %s, and it starts empty (nothing is lost by that)\n",
-                sb_str(&name).p);
+        fprintf(
+            stderr,
+            "dms: redis does not start on its files; they are kept as %s, and it starts empty (nothing is lost by that)\n",
+            sb_str(&name).p);
     st->put_aside = true;
     arena_free(&a);
 }
@@ -115,8 +120,15 @@ int private_redis_service(struct app *app, const struct private_redis *r, struct
     st->app = app;
     argv[0] = r->program;
     argv[1] = config;
-    *ret = (struct service_spec){ .name = "redis", .argv = argv, .program = -1, .stop_signal = SIGTERM, .hurry_signal = SIGTERM,
-                                  .stop_ms = 10000, .death_signal = SIGTERM, .prepare = prepare, .arg = st };
+    *ret = (struct service_spec){ .name = "redis",
+                                  .argv = argv,
+                                  .program = -1,
+                                  .stop_signal = SIGTERM,
+                                  .hurry_signal = SIGTERM,
+                                  .stop_ms = 10000,
+                                  .death_signal = SIGTERM,
+                                  .prepare = prepare,
+                                  .arg = st };
     return write_config(app, config, err);
 }
 
@@ -130,8 +142,10 @@ bool private_redis_ready(struct app *app)
 
     if (file_read(&a, path_join(&a, app->secrets_dir, "redis"), 256, &password, &ignored) == 1) {
         password = str_trim(password);
-        sb_printf(&question, "AUTH %.*s\r\nPING\r\n", (int)password.n, password.p); /* inline commands of its protocol */
-        ready = probe_unix(path_join(&a, app->run_dir, "redis.sock"), sb_str(&question).p, "+OK\r\n+PONG\r\n", PROBE_MS);
+        sb_printf(&question, "AUTH %.*s\r\nPING\r\n", (int)password.n,
+                  password.p); /* inline commands of its protocol */
+        ready =
+            probe_unix(path_join(&a, app->run_dir, "redis.sock"), sb_str(&question).p, "+OK\r\n+PONG\r\n", PROBE_MS);
     }
     arena_free(&a);
     return ready;

@@ -13,7 +13,8 @@ struct private_redis {
 /* redis-server, or valkey-server; says what to install otherwise. */
 MUST_CHECK int private_redis_find(struct app *app, struct private_redis *ret, struct error *err);
 /* Writes the configuration and what to start. The texts live in app's arena. */
-MUST_CHECK int private_redis_service(struct app *app, const struct private_redis *r, struct service_spec *ret, struct error *err);
+MUST_CHECK int private_redis_service(struct app *app, const struct private_redis *r, struct service_spec *ret,
+                                     struct error *err);
 /* It answers. */
 bool private_redis_ready(struct app *app);
 

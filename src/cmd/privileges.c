@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 /* What a data folder holds. Anything else in it and it is somebody's. */
-static const char *const ours[] = { "pg",   "pg.new",   "redis",           "run",        "secrets", "blobs",   "mail",    "log",
-                                    "model", "dms.conf", "postgresql.conf", "lost+found", "backup",  "exports", "tmp" };
+static const char *const ours[] = { "pg",     "pg.new",  "redis", "run",      "secrets",         "blobs",
+                                    "mail",   "log",     "model", "dms.conf", "postgresql.conf", "lost+found",
+                                    "backup", "exports", "tmp" };
 
 static const char *const folders[] = { "redis", "run", "secrets", "blobs", "mail", "log" };
 
@@ -35,10 +36,12 @@ static int refuse_foreign(struct app *app, struct error *err)
     int            rc = 0;
 
     if (!dir)
-        return error_say(err, ERR_FORBIDDEN, "data", "Cannot open the data folder %.150s: %s.", app->data, strerror(errno));
+        return error_say(err, ERR_FORBIDDEN, "data", "Cannot open the data folder %.150s: %s.", app->data,
+                         strerror(errno));
     while (rc == 0 && access(app->secrets_dir, F_OK) != 0 && (entry = readdir(dir)))
         if (!is_ours(entry->d_name))
-            rc = error_say(err, ERR_VALIDATION, "data", "%.100s is not empty (%.60s) and is no data folder of dms. Name another with --data.",
+            rc = error_say(err, ERR_VALIDATION, "data",
+                           "%.100s is not empty (%.60s) and is no data folder of dms. Name another with --data.",
                            app->data, entry->d_name);
     closedir(dir);
     return rc;
@@ -60,10 +63,10 @@ static const struct passwd *choose_user(const struct app *app)
 /* A tree to its new owner; links are not followed. */
 static int hand_over_tree(const char *path, const struct passwd *user)
 {
-    char   *const paths[] = { (char *)(uintptr_t)path, NULL };
-    FTS    *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    FTSENT *entry;
-    int     rc = tree ? 0 : -1;
+    char *const paths[] = { (char *)(uintptr_t)path, NULL };
+    FTS        *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    FTSENT     *entry;
+    int         rc = tree ? 0 : -1;
 
     while (rc == 0 && (entry = fts_read(tree)))
         if (entry->fts_info != FTS_DP && entry->fts_statp->st_uid != user->pw_uid)
@@ -79,12 +82,15 @@ static int hand_over(struct app *app, const struct passwd *user, struct error *e
     struct stat st;
 
     if (lchown(app->data, user->pw_uid, user->pw_gid) < 0)
-        return error_say(err, ERR_FORBIDDEN, "data", "Cannot hand %.120s over to the user %.32s: %s.", app->data, user->pw_name, strerror(errno));
+        return error_say(err, ERR_FORBIDDEN, "data", "Cannot hand %.120s over to the user %.32s: %s.", app->data,
+                         user->pw_name, strerror(errno));
     for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
         const char *path = path_join(&app->arena, app->data, ours[i]);
 
-        if (lstat(path, &st) == 0 && st.st_uid != user->pw_uid && strcmp(ours[i], "lost+found") != 0 && hand_over_tree(path, user) < 0)
-            return error_say(err, ERR_FORBIDDEN, "data", "Cannot hand %.120s over to the user %.32s: %s.", path, user->pw_name, strerror(errno));
+        if (lstat(path, &st) == 0 && st.st_uid != user->pw_uid && strcmp(ours[i], "lost+found") != 0
+            && hand_over_tree(path, user) < 0)
+            return error_say(err, ERR_FORBIDDEN, "data", "Cannot hand %.120s over to the user %.32s: %s.", path,
+                             user->pw_name, strerror(errno));
     }
     return 0;
 }
@@ -92,7 +98,8 @@ static int hand_over(struct app *app, const struct passwd *user, struct error *e
 /* Where the ready file cannot be written by the new user, a link of that name to DATA/run/ready is: it leads nowhere until then. */
 static const char *lend_ready_file(struct app *app, const char *path, const struct passwd *user, struct error *err)
 {
-    const char *slash = strrchr(path, '/'), *folder = slash > path ? arena_text(&app->arena, path, (size_t)(slash - path)) : "/";
+    const char *slash = strrchr(path, '/'),
+               *folder = slash > path ? arena_text(&app->arena, path, (size_t)(slash - path)) : "/";
     const char *inside = path_join(&app->arena, path_join(&app->arena, app->data, "run"), "ready");
     struct stat st;
 
@@ -130,11 +137,14 @@ static int check_way(struct app *app, const char *user, struct error *err)
         const char *parent = arena_text(&app->arena, app->data, (size_t)(slash - app->data));
 
         if (access(parent, X_OK) < 0)
-            return error_say(err, ERR_FORBIDDEN, "data", "The servers run as the user %.32s, who may not enter %.80s. "
-                             "Choose another --data, such as /var/lib/dms, or `chmod o+x` that folder.", user, parent);
+            return error_say(err, ERR_FORBIDDEN, "data",
+                             "The servers run as the user %.32s, who may not enter %.80s. "
+                             "Choose another --data, such as /var/lib/dms, or `chmod o+x` that folder.",
+                             user, parent);
     }
     if (access(app->data, R_OK | W_OK | X_OK) < 0)
-        return error_say(err, ERR_FORBIDDEN, "data", "The user %.32s may not write to %.120s: %s.", user, app->data, strerror(errno));
+        return error_say(err, ERR_FORBIDDEN, "data", "The user %.32s may not write to %.120s: %s.", user, app->data,
+                         strerror(errno));
     return 0;
 }
 
@@ -142,7 +152,8 @@ static int make_folders(struct app *app, struct error *err)
 {
     for (size_t i = 0; i < ARRAY_LEN(folders); i++)
         if (mkdir(path_join(&app->arena, app->data, folders[i]), 0700) < 0 && errno != EEXIST)
-            return error_say(err, err_of_errno(errno), "data", "Cannot make %.100s/%s: %s.", app->data, folders[i], strerror(errno));
+            return error_say(err, err_of_errno(errno), "data", "Cannot make %.100s/%s: %s.", app->data, folders[i],
+                             strerror(errno));
     if (file_make_dirs(app->secrets_dir, 0700, err) < 0 || file_make_dirs(app->blob_dir, 0700, err) < 0)
         return -1;
     return file_make_dirs(app->mail_dir, 0700, err);
@@ -160,12 +171,14 @@ int privileges_prepare(struct app *app, const char **ready_file, const char **re
     if (refuse_foreign(app, err) < 0)
         return -1;
     if (*ready_file && unlink(*ready_file) < 0 && errno != ENOENT)
-        return error_say(err, ERR_FORBIDDEN, "ready-file", "Cannot remove the old ready file %.150s: %s.", *ready_file, strerror(errno));
+        return error_say(err, ERR_FORBIDDEN, "ready-file", "Cannot remove the old ready file %.150s: %s.", *ready_file,
+                         strerror(errno));
     if (geteuid() == 0) {
         const struct passwd *user = choose_user(app);
 
         if (!user)
-            return error_say(err, ERR_UNAVAILABLE, NULL, "PostgreSQL does not run as root, and there is no user dms, postgres or nobody. "
+            return error_say(err, ERR_UNAVAILABLE, NULL,
+                             "PostgreSQL does not run as root, and there is no user dms, postgres or nobody. "
                              "`useradd --system dms` makes one.");
         *ret_user = str_dup(&app->arena, str_of(user->pw_name));
         if (*ready_file && !(*ready_file = lend_ready_file(app, *ready_file, user, err)))

@@ -20,13 +20,15 @@ static bool wait_for(int fd, short events, int64_t deadline_us)
     return left > 0 && poll(&p, 1, (int)left) > 0;
 }
 
-static bool talk(int fd, const struct sockaddr *address, socklen_t size, const char *question, const char *expected, unsigned wait_ms)
+static bool talk(int fd, const struct sockaddr *address, socklen_t size, const char *question, const char *expected,
+                 unsigned wait_ms)
 {
     int64_t deadline = clock_steady_us() + (int64_t)wait_ms * 1000;
     char    answer[256];
     size_t  n = 0, want = strlen(expected);
 
-    if (want > sizeof answer || (connect(fd, address, size) < 0 && errno != EINPROGRESS) || !wait_for(fd, POLLOUT, deadline))
+    if (want > sizeof answer || (connect(fd, address, size) < 0 && errno != EINPROGRESS)
+        || !wait_for(fd, POLLOUT, deadline))
         return false;
     if (send(fd, question, strlen(question), MSG_NOSIGNAL) != (ssize_t)strlen(question))
         return false;
@@ -86,15 +88,23 @@ int probe_port_free(const char *address, unsigned port, struct error *err)
     int              on = 1, why = 0;
 
     if (!ai)
-        return error_say(err, ERR_VALIDATION, "listen", "listen must be an IP address, such as 127.0.0.1 or ::, not %.60s.", address);
+        return error_say(err, ERR_VALIDATION, "listen",
+                         "listen must be an IP address, such as 127.0.0.1 or ::, not %.60s.", address);
     _cleanup_(closep) int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 || bind(fd, ai->ai_addr, ai->ai_addrlen) < 0
-        || listen(fd, 1) < 0)
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0
+        || bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, 1) < 0)
         why = errno;
     freeaddrinfo(ai);
     if (why == EADDRINUSE)
-        return error_say(err, ERR_CONFLICT, "port", "Port %u is taken by another program. Choose another with --port, or --port 0 for any free one.", port);
+        return error_say(
+            err, ERR_CONFLICT, "port",
+            "Port %u is taken by another program. Choose another with --port, or --port 0 for any free one.", port);
     if (why == EACCES)
-        return error_say(err, ERR_FORBIDDEN, "port", "Port %u may not be used by this user: ports below 1024 are the system's. Choose another with --port.", port);
-    return why == 0 ? 0 : error_say(err, ERR_UNAVAILABLE, "listen", "Cannot listen on %.60s port %u: %s.", address, port, strerror(why));
+        return error_say(
+            err, ERR_FORBIDDEN, "port",
+            "Port %u may not be used by this user: ports below 1024 are the system's. Choose another with --port.",
+            port);
+    return why == 0 ? 0
+                    : error_say(err, ERR_UNAVAILABLE, "listen", "Cannot listen on %.60s port %u: %s.", address, port,
+                                strerror(why));
 }

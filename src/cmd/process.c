@@ -80,7 +80,8 @@ const char *process_find_program(struct arena *a, const char *name)
 }
 
 /* Calls fn for each process for which wanted is true. */
-static unsigned each(bool (*wanted)(const char *pid, const void *what), const void *what, void (*fn)(pid_t, void *), void *arg)
+static unsigned each(bool (*wanted)(const char *pid, const void *what), const void *what, void (*fn)(pid_t, void *),
+                     void *arg)
 {
     DIR           *proc = opendir("/proc");
     struct dirent *entry;
@@ -120,9 +121,9 @@ unsigned process_each_in(const char *dir, void (*fn)(pid_t pid, void *arg), void
 
 static bool is_child(const char *pid, const void *what)
 {
-    char                  path[64], text[512];
-    uint64_t              parent;
-    struct error          ignored = { 0 };
+    char         path[64], text[512];
+    uint64_t     parent;
+    struct error ignored = { 0 };
 
     snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
     _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -134,7 +135,8 @@ static bool is_child(const char *pid, const void *what)
     if (!end || strlen(end) < 5)
         return false;
     struct str rest = str_of(end + 4);
-    return parse_u64("ppid", str_cut(&rest, ' '), 0, INT32_MAX, &parent, &ignored) == 0 && (pid_t)parent == *(const pid_t *)what;
+    return parse_u64("ppid", str_cut(&rest, ' '), 0, INT32_MAX, &parent, &ignored) == 0
+           && (pid_t)parent == *(const pid_t *)what;
 }
 
 unsigned process_each_child(void (*fn)(pid_t pid, void *arg), void *arg)

@@ -21,10 +21,10 @@ enum {
     SERVICES_MAX = 8,
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MOST_MS = 5000,
-    LIVED_MS = 30000,       /* who lived so long starts again at once */
+    LIVED_MS = 30000, /* who lived so long starts again at once */
     ORPHAN_PATIENCE_MS = 2000,
-    HURRY_MS = 5000,        /* from hurry_signal to SIGKILL */
-    TELL_TAIL_AFTER = 3,    /* quick deaths in a row */
+    HURRY_MS = 5000,     /* from hurry_signal to SIGKILL */
+    TELL_TAIL_AFTER = 3, /* quick deaths in a row */
     ROTATE_EVERY_MS = 5000,
     READY_FD = 3,
 };
@@ -36,7 +36,7 @@ struct service {
     int64_t             started_us; /* steady clock */
     int64_t             due_us;     /* when to start it again */
     unsigned            quick_deaths;
-    int                 ready_fd;   /* -1: none */
+    int                 ready_fd; /* -1: none */
     char                ready[64];
     size_t              ready_n;
     bool                ready_full; /* the line is complete */
@@ -60,6 +60,13 @@ static int64_t ms_since(int64_t us)
     return (clock_steady_us() - us) / 1000;
 }
 
+static void on_broken_pipe(void (*what)(int))
+{
+    struct sigaction action = { .sa_handler = what };
+
+    sigaction(SIGPIPE, &action, NULL);
+}
+
 struct supervisor *supervisor_open(struct error *err)
 {
     struct supervisor *sup = calloc(1, sizeof *sup);
@@ -73,13 +80,14 @@ struct supervisor *supervisor_open(struct error *err)
     for (size_t i = 0; i < 4; i++)
         sigaddset(&mask, (const int[]){ SIGINT, SIGTERM, SIGHUP, SIGCHLD }[i]);
     sup->signals = -1;
-    if (sigprocmask(SIG_BLOCK, &mask, &sup->old_mask) < 0 || (sup->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK)) < 0
+    if (sigprocmask(SIG_BLOCK, &mask, &sup->old_mask) < 0
+        || (sup->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK)) < 0
         || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) {
         error_set(err, ERR_INTERNAL, "cannot supervise: %s", strerror(errno));
         supervisor_close(sup);
         return NULL;
     }
-    signal(SIGPIPE, SIG_IGN); /* who reads our progress may go away */
+    on_broken_pipe(SIG_IGN); /* who reads our progress may go away */
     return sup;
 }
 
@@ -117,7 +125,7 @@ NORETURN static void become(const struct supervisor *sup, const struct service_s
     if (getppid() != parent)
         _exit(1); /* the supervisor died before the line above */
     setsid();     /* the terminal's Ctrl-C is for the supervisor alone */
-    signal(SIGPIPE, SIG_DFL);
+    on_broken_pipe(SIG_DFL);
     sigprocmask(SIG_SETMASK, &sup->old_mask, NULL);
     dup2(null, STDIN_FILENO);
     if (log >= 0 && log != STDERR_FILENO) {
@@ -138,7 +146,8 @@ NORETURN static void become(const struct supervisor *sup, const struct service_s
     else
         execv(spec->argv[0], (char *const *)(uintptr_t)spec->argv);
     const char *why = strerrorname_np(errno);
-    if (write(STDERR_FILENO, no_program, sizeof no_program - 1) > 0 && why && write(STDERR_FILENO, why, strlen(why)) > 0)
+    if (write(STDERR_FILENO, no_program, sizeof no_program - 1) > 0 && why
+        && write(STDERR_FILENO, why, strlen(why)) > 0)
         _exit(127);
     _exit(126);
 }
@@ -403,7 +412,8 @@ const char *service_log(const struct service *s)
     return s->spec.log;
 }
 
-int supervisor_run(struct supervisor *sup, const char *what, int (*fn)(void *arg), void *arg, const char *log, struct error *err)
+int supervisor_run(struct supervisor *sup, const char *what, int (*fn)(void *arg), void *arg, const char *log,
+                   struct error *err)
 {
     pid_t parent = getpid();
     bool  told = false;
@@ -419,7 +429,7 @@ int supervisor_run(struct supervisor *sup, const char *what, int (*fn)(void *arg
         if (getppid() != parent)
             _exit(1);
         setsid();
-        signal(SIGPIPE, SIG_DFL);
+        on_broken_pipe(SIG_DFL);
         sigprocmask(SIG_SETMASK, &sup->old_mask, NULL);
         if (fd >= 0 && (dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0))
             _exit(1);

@@ -16,16 +16,16 @@ struct service;
 enum prepared { PREPARED, NOT_YET };
 
 struct service_spec {
-    const char         *name;
-    const char *const  *argv;         /* argv[0]: path; NULL-terminated. Read anew at each start: the owner may change it */
-    int                 program;      /* descriptor to run instead of argv[0], or -1 */
-    const char         *log;          /* file for what it writes; NULL: our own stderr */
-    const char         *folder;       /* working folder, or NULL: ours */
-    int                 stop_signal;  /* asks it to finish */
-    int                 hurry_signal; /* when that took longer than stop_ms, or the person asks twice; then SIGKILL */
-    unsigned            stop_ms;
-    int                 death_signal; /* when the supervisor is killed */
-    bool                tells_ready;  /* gets descriptor 3 and writes a line there when it is ready */
+    const char        *name;
+    const char *const *argv;    /* argv[0]: path; NULL-terminated. Read anew at each start: the owner may change it */
+    int                program; /* descriptor to run instead of argv[0], or -1 */
+    const char        *log;     /* file for what it writes; NULL: our own stderr */
+    const char        *folder;  /* working folder, or NULL: ours */
+    int                stop_signal;  /* asks it to finish */
+    int                hurry_signal; /* when that took longer than stop_ms, or the person asks twice; then SIGKILL */
+    unsigned           stop_ms;
+    int                death_signal; /* when the supervisor is killed */
+    bool               tells_ready;  /* gets descriptor 3 and writes a line there when it is ready */
     /* Before each start: NOT_YET is asked again soon. quick_deaths: ends in a row that came within 30 s. May be NULL. */
     enum prepared (*prepare)(void *arg, unsigned quick_deaths);
     void *arg;
@@ -52,8 +52,8 @@ const char *service_log(const struct service *s);
 
 /* Runs fn in a process of its own (its result is the exit status) and turns until it ends. log: for what it writes, NULL: our own
    stdout and stderr. -1: it failed (or we were asked to stop; then *err stays ERR_NONE). */
-MUST_CHECK int supervisor_run(struct supervisor *sup, const char *what, int (*fn)(void *arg), void *arg, const char *log,
-                              struct error *err);
+MUST_CHECK int supervisor_run(struct supervisor *sup, const char *what, int (*fn)(void *arg), void *arg,
+                              const char *log, struct error *err);
 
 /* The last lines of a log, indented, to stderr. */
 void log_show_tail(const char *path);

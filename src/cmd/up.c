@@ -33,9 +33,9 @@ enum {
     OPTION_READY_FILE,
     OPTION_VERBOSE,
     SECRET_BYTES = 24,
-    HOPELESS_AFTER = 5,       /* deaths in a row before anything ran */
+    HOPELESS_AFTER = 5, /* deaths in a row before anything ran */
     START_MS = 60000,
-    RECOVERY_MS = 1800000,    /* PostgreSQL after a crash with much to replay */
+    RECOVERY_MS = 1800000, /* PostgreSQL after a crash with much to replay */
     PROBE_MS = 1000,
     STOP_MARGIN_MS = 3000,
 };
@@ -84,16 +84,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option option_rows[] = {
-    { "demo", OPTION_DEMO, NULL, 0, "also make the organization demo with a person for each role and sample documents", 0 },
-    { "ready-file", OPTION_READY_FILE, "FILE", 0, "write the URL there when everything answers; removed at the end", 0 },
+    { "demo", OPTION_DEMO, NULL, 0, "also make the organization demo with a person for each role and sample documents",
+      0 },
+    { "ready-file", OPTION_READY_FILE, "FILE", 0, "write the URL there when everything answers; removed at the end",
+      0 },
     { "verbose", OPTION_VERBOSE, NULL, 0, "logs of all programs on stderr instead of DATA/log", 0 },
     { 0 },
 };
 static const struct argp parser = {
     .options = option_rows,
     .parser = parse,
-    .doc = "Starts everything on this machine: a private PostgreSQL and Redis in the data folder, API, web app and worker; keeps them "
-           "running until SIGINT or SIGTERM. With --database-url or --redis-url that service is used instead of a private one.",
+    .doc =
+        "Starts everything on this machine: a private PostgreSQL and Redis in the data folder, API, web app and worker; keeps them "
+        "running until SIGINT or SIGTERM. With --database-url or --redis-url that service is used instead of a private one.",
 };
 
 PRINTF_LIKE(1, 2) static void step(const char *fmt, ...)
@@ -119,8 +122,9 @@ static int say_held(struct app *app, struct error *err)
 
     if (file_read(&app->arena, lock_path(app), 256, &holder, &ignored) != 1)
         holder = S("");
-    return error_say(err, ERR_CONFLICT, "data", "dms runs on %.100s already%s%.*s. Stop that, or name another folder with --data.",
-                     app->data, holder.n > 0 ? ": " : "", (int)str_trim(holder).n, holder.p);
+    return error_say(err, ERR_CONFLICT, "data",
+                     "dms runs on %.100s already%s%.*s. Stop that, or name another folder with --data.", app->data,
+                     holder.n > 0 ? ": " : "", (int)str_trim(holder).n, holder.p);
 }
 
 /* Before anything is touched that a running one may need. */
@@ -155,7 +159,8 @@ static int pick_port(unsigned *ret, struct error *err)
     socklen_t             size = sizeof address;
     _cleanup_(closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0 || getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0
+        || getsockname(fd, (struct sockaddr *)&address, &size) < 0)
         return error_say(err, ERR_UNAVAILABLE, "port", "There is no free port: %s.", strerror(errno));
     *ret = ntohs(address.sin_port);
     return 0;
@@ -191,11 +196,14 @@ static int check_room(struct up *up, struct error *err)
     struct statvfs fs;
 
     if (statvfs(up->app.data, &fs) < 0)
-        return error_say(err, ERR_INTERNAL, "data", "Cannot look at the disk of %.150s: %s.", up->app.data, strerror(errno));
+        return error_say(err, ERR_INTERNAL, "data", "Cannot look at the disk of %.150s: %s.", up->app.data,
+                         strerror(errno));
     if ((uint64_t)fs.f_bavail * fs.f_frsize >= needed)
         return 0;
-    return error_say(err, ERR_STORAGE_FULL, "data", "The disk of %.120s is full: %" PRIu64 " MiB are free, %" PRIu64 " MiB are needed%s.",
-                     up->app.data, (uint64_t)fs.f_bavail * fs.f_frsize >> 20, needed >> 20, first ? " for a new installation" : "");
+    return error_say(err, ERR_STORAGE_FULL, "data",
+                     "The disk of %.120s is full: %" PRIu64 " MiB are free, %" PRIu64 " MiB are needed%s.",
+                     up->app.data, (uint64_t)fs.f_bavail * fs.f_frsize >> 20, needed >> 20,
+                     first ? " for a new installation" : "");
 }
 
 /* The folder of sockets, where DATA/run is too long for them: ours alone, whoever made it before. */
@@ -206,8 +214,10 @@ static int make_run_folder(struct app *app, struct error *err)
     if (mkdir(app->run_dir, 0700) < 0 && errno != EEXIST)
         return error_say(err, err_of_errno(errno), "data", "Cannot make %.100s: %s.", app->run_dir, strerror(errno));
     if (lstat(app->run_dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0)
-        return error_say(err, ERR_FORBIDDEN, "data", "%.100s is not a folder of ours that is closed to others. Remove it, or choose a shorter --data.",
-                         app->run_dir);
+        return error_say(
+            err, ERR_FORBIDDEN, "data",
+            "%.100s is not a folder of ours that is closed to others. Remove it, or choose a shorter --data.",
+            app->run_dir);
     return 0;
 }
 
@@ -239,8 +249,8 @@ static int export_settings(struct up *up, struct error *err)
 
     for (size_t i = 0; i < setting_count; i++) {
         const struct setting *row = &setting_table[i];
-        const char *value = row->type == 't' ? *(const char *const *)((const char *)app->settings + row->at)
-                                             : setting_show(&app->arena, app->settings, i);
+        const char           *value = row->type == 't' ? *(const char *const *)((const char *)app->settings + row->at)
+                                                       : setting_show(&app->arena, app->settings, i);
 
         if (app->loaded.source[i] == SOURCE_ARGUMENT && setenv(setting_variable(&app->arena, row), value, 1) < 0)
             return error_set(err, ERR_UNAVAILABLE, "no memory");
@@ -290,8 +300,9 @@ static bool redis_is_ready(struct up *up)
 
 static bool api_is_ready(struct up *up)
 {
-    return probe_tcp(up->app.settings->listen, up->port, "GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-                     "HTTP/1.1 200 ", PROBE_MS);
+    return probe_tcp(up->app.settings->listen, up->port,
+                     "GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ",
+                     PROBE_MS);
 }
 
 static int make_cluster(struct up *up, struct error *err)
@@ -358,8 +369,9 @@ static const char *secret(struct app *app, const char *name, struct error *err)
 static int bootstrap(struct app *app, struct error *err)
 {
     const char *conninfo = app_database(app, APP_ROLE_ADMIN, err);
-    const char *owner = secret(app, "postgres-owner", err), *user = secret(app, "postgres-app", err), *ops = secret(app, "postgres-ops", err);
-    struct sb   inside = SB(&app->arena);
+    const char *owner = secret(app, "postgres-owner", err), *user = secret(app, "postgres-app", err),
+               *ops = secret(app, "postgres-ops", err);
+    struct sb inside = SB(&app->arena);
 
     if (!conninfo || !owner || !user || !ops)
         return -1;
@@ -413,11 +425,20 @@ static enum prepared wait_for_database(void *arg, unsigned quick_deaths)
 
 /* Another run of this program: `dms serve`, `dms worker`. What they have confirmed is on disk, so a killed supervisor takes them along
    at once. */
-static struct service *start_own(struct up *up, const char *name, const char *const *argv, bool tells_ready, struct error *err)
+static struct service *start_own(struct up *up, const char *name, const char *const *argv, bool tells_ready,
+                                 struct error *err)
 {
-    struct service_spec spec = { .name = name, .argv = argv, .program = -1, .log = log_of(up, name), .stop_signal = SIGTERM,
-                                 .hurry_signal = SIGKILL, .stop_ms = (unsigned)up->app.settings->stop_seconds * 1000 + STOP_MARGIN_MS,
-                                 .death_signal = SIGKILL, .tells_ready = tells_ready, .prepare = wait_for_database, .arg = up };
+    struct service_spec spec = { .name = name,
+                                 .argv = argv,
+                                 .program = -1,
+                                 .log = log_of(up, name),
+                                 .stop_signal = SIGTERM,
+                                 .hurry_signal = SIGKILL,
+                                 .stop_ms = (unsigned)up->app.settings->stop_seconds * 1000 + STOP_MARGIN_MS,
+                                 .death_signal = SIGKILL,
+                                 .tells_ready = tells_ready,
+                                 .prepare = wait_for_database,
+                                 .arg = up };
 
     if (access(argv[0], X_OK) < 0) /* somewhere this user may not look */
         spec.program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -475,19 +496,22 @@ static int prepare(struct up *up, struct error *err)
     const char *const *unsafe = settings_unsafe(&app->arena, app->settings);
 
     if (unsafe && unsafe[0])
-        return error_say(err, ERR_VALIDATION, NULL, "%s (`dms config --check` lists all that is unsafe with env prod.)", unsafe[0]);
+        return error_say(err, ERR_VALIDATION, NULL, "%s (`dms config --check` lists all that is unsafe with env prod.)",
+                         unsafe[0]);
     if (up->options.demo && strcmp(app->settings->env, "prod") == 0)
         return error_say(err, ERR_VALIDATION, "demo", "--demo prints passwords and is not for env prod.");
     up->own_postgres = app->settings->database_url[0] == '\0';
     up->own_redis = app->settings->redis_url[0] == '\0';
     if (refuse_second(app, err) < 0)
         return -1;
-    if (privileges_prepare(app, &up->options.ready_file, &up->user, err) < 0 || choose_port(up, err) < 0 || take_lock(up, err) < 0)
+    if (privileges_prepare(app, &up->options.ready_file, &up->user, err) < 0 || choose_port(up, err) < 0
+        || take_lock(up, err) < 0)
         return -1;
     step("data in %s%s%s", app->data, up->user ? ", servers run as the user " : "", up->user ? up->user : "");
     if (probe_port_free(app->settings->listen, up->port, err) < 0
-        || (up->own_postgres && cluster_find(app, &up->cluster, err) < 0) || (up->own_redis && private_redis_find(app, &up->redis, err) < 0)
-        || check_room(up, err) < 0 || make_run_folder(app, err) < 0 || make_secrets(app, err) < 0)
+        || (up->own_postgres && cluster_find(app, &up->cluster, err) < 0)
+        || (up->own_redis && private_redis_find(app, &up->redis, err) < 0) || check_room(up, err) < 0
+        || make_run_folder(app, err) < 0 || make_secrets(app, err) < 0)
         return -1;
     return export_settings(up, err);
 }
@@ -496,8 +520,9 @@ static int up_run(struct up *up, struct error *err)
 {
     if (prepare(up, err) < 0 || !(up->supervisor = supervisor_open(err)))
         return -1;
-    if ((up->own_postgres && start_postgres(up, err) < 0) || (up->own_redis && start_redis(up, err) < 0) || migrate(up, err) < 0
-        || start_api_and_worker(up, err) < 0 || make_demo(up, err) < 0 || tell_ready(up, err) < 0)
+    if ((up->own_postgres && start_postgres(up, err) < 0) || (up->own_redis && start_redis(up, err) < 0)
+        || migrate(up, err) < 0 || start_api_and_worker(up, err) < 0 || make_demo(up, err) < 0
+        || tell_ready(up, err) < 0)
         return -1;
     while (supervisor_stop_requests(up->supervisor) == 0)
         supervisor_turn(up->supervisor, 60000);

@@ -6,9 +6,9 @@
 
 #define PLAIN  false
 #define SECRET true
-#define TEXT(field, fallback, max, secret, help)                                                                       \
+#define TEXT(field, fallback, max, secret, help) \
     { #field, help, "", secret, 't', offsetof(struct settings, field), 0, max, fallback },
-#define UINT(field, fallback, min, max, unit, help)                                                                    \
+#define UINT(field, fallback, min, max, unit, help) \
     { #field, help, unit, false, 'u', offsetof(struct settings, field), min, max, #fallback },
 #define BOOL(field, fallback, help) { #field, help, "", false, 'b', offsetof(struct settings, field), 0, 1, #fallback },
 const struct setting setting_table[] = {
@@ -19,7 +19,8 @@ const struct setting setting_table[] = {
 #undef BOOL
 const size_t setting_count = ARRAY_LEN(setting_table);
 
-static_assert(ARRAY_LEN(setting_table) <= ARRAY_LEN(((struct settings_loaded *)NULL)->source), "source has a place for each row");
+static_assert(ARRAY_LEN(setting_table) <= ARRAY_LEN(((struct settings_loaded *)NULL)->source),
+              "source has a place for each row");
 
 /* The settings that take one of a few words. */
 static const struct {
@@ -134,7 +135,8 @@ static const void *place_const(const struct settings *s, const struct setting *r
 static int set_text(struct arena *a, struct settings *s, const struct setting *row, struct str value, struct error *err)
 {
     if (value.n > row->max || memchr(value.p, '\0', value.n) || !utf8_valid(value))
-        return error_say(err, ERR_VALIDATION, row->name, "%s must be text of at most %" PRIu64 " bytes.", row->name, row->max);
+        return error_say(err, ERR_VALIDATION, row->name, "%s must be text of at most %" PRIu64 " bytes.", row->name,
+                         row->max);
     for (size_t i = 0; i < ARRAY_LEN(choices); i++) {
         struct str words = str_of(choices[i].words), word;
 
@@ -168,12 +170,12 @@ static int set_number(struct settings *s, const struct setting *row, struct str 
 
     if (parse_u64(row->name, value, row->min, row->max, place(s, row), &ignored) == 0)
         return 0;
-    return error_say(err, ERR_VALIDATION, row->name, "%s must be a whole number from %" PRIu64 " to %" PRIu64 "%s%s.", row->name, row->min,
-                     row->max, row->unit[0] != '\0' ? " " : "", row->unit);
+    return error_say(err, ERR_VALIDATION, row->name, "%s must be a whole number from %" PRIu64 " to %" PRIu64 "%s%s.",
+                     row->name, row->min, row->max, row->unit[0] != '\0' ? " " : "", row->unit);
 }
 
-static int set(struct arena *a, struct settings_loaded *l, const struct setting *row, struct str value, enum setting_source source,
-               struct error *err)
+static int set(struct arena *a, struct settings_loaded *l, const struct setting *row, struct str value,
+               enum setting_source source, struct error *err)
 {
     l->source[row - setting_table] = source;
     if (row->type == 't')
@@ -189,8 +191,10 @@ static int unknown(struct arena *a, struct str name, const char *where, struct e
     int         shown = name.n < 64 ? (int)name.n : 64;
 
     if (near)
-        return error_say(err, ERR_VALIDATION, NULL, "%s: there is no setting %.*s. Did you mean %s?", where, shown, name.p, near);
-    return error_say(err, ERR_VALIDATION, NULL, "%s: there is no setting %.*s. `dms config` lists them.", where, shown, name.p);
+        return error_say(err, ERR_VALIDATION, NULL, "%s: there is no setting %.*s. Did you mean %s?", where, shown,
+                         name.p, near);
+    return error_say(err, ERR_VALIDATION, NULL, "%s: there is no setting %.*s. `dms config` lists them.", where, shown,
+                     name.p);
 }
 
 static int load_file(struct arena *a, struct str file, struct settings_loaded *l, struct error *err)
@@ -218,7 +222,8 @@ static int load_file(struct arena *a, struct str file, struct settings_loaded *l
     return 0;
 }
 
-static int load_environment(struct arena *a, const char *(*lookup)(const char *), struct settings_loaded *l, struct error *err)
+static int load_environment(struct arena *a, const char *(*lookup)(const char *), struct settings_loaded *l,
+                            struct error *err)
 {
     for (const struct setting *row = setting_table; row < setting_table + setting_count; row++) {
         const char *value = lookup(setting_variable(a, row));
@@ -328,11 +333,14 @@ const char *const *settings_unsafe(struct arena *a, const struct settings *s)
         bool        found;
         const char *sentence;
     } checks[] = {
-        { !str_starts(str_of(s->public_url), S("https://")), "public_url must be an https:// address: links and token issuers are made of it." },
+        { !str_starts(str_of(s->public_url), S("https://")),
+          "public_url must be an https:// address: links and token issuers are made of it." },
         { contains(s->database_url, "sslmode=disable"), "database_url switches encryption off (sslmode=disable)." },
-        { contains(s->owner_database_url, "sslmode=disable"), "owner_database_url switches encryption off (sslmode=disable)." },
+        { contains(s->owner_database_url, "sslmode=disable"),
+          "owner_database_url switches encryption off (sslmode=disable)." },
         { plain_and_far(s->redis_url, "redis://"), "redis_url leaves this machine without TLS: use rediss://." },
-        { plain_and_far(s->embed_url, "http://"), "embed_url sends the texts of documents off this machine without TLS: use https://." },
+        { plain_and_far(s->embed_url, "http://"),
+          "embed_url sends the texts of documents off this machine without TLS: use https://." },
         { s->access_ttl > 3600, "access_ttl is over an hour: a stolen access token would work too long." },
         { s->min_body_rate == 0, "min_body_rate is 0: a slow client could hold a connection for ever." },
         { s->min_free_disk == 0, "min_free_disk is 0: uploads could fill the disk that the database writes to." },

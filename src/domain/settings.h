@@ -4,9 +4,9 @@
 
 #include "base/text.h"
 
-#define TEXT(field, fallback, max, secret, help) const char *field;
+#define TEXT(field, fallback, max, secret, help)    const char *field;
 #define UINT(field, fallback, min, max, unit, help) uint64_t field;
-#define BOOL(field, fallback, help) bool field;
+#define BOOL(field, fallback, help)                 bool field;
 struct settings {
 #include "tbl/settings.def"
 };
@@ -37,8 +37,8 @@ struct settings_loaded {
    "--name value"; a switch is "--name", "--no-name" or "--name=true". What is no setting is left in argv, in order, and *argc counts it
    (argv[0] stays; after "--" nothing is a setting). API_DATABASE_URL is read where DMS_DATABASE_URL is not set. Texts live in the arena.
    The first unknown name or bad value ends it: nothing starts on a half-understood configuration. */
-MUST_CHECK int settings_load(struct arena *a, struct str file, const char *(*lookup)(const char *name), int *argc, char **argv,
-                             struct settings_loaded *ret, struct error *err);
+MUST_CHECK int settings_load(struct arena *a, struct str file, const char *(*lookup)(const char *name), int *argc,
+                             char **argv, struct settings_loaded *ret, struct error *err);
 /* What must not be in production (env prod): each finding one sentence, NULL-terminated. */
 const char *const *settings_unsafe(struct arena *a, const struct settings *s);
 /* The value of row i as text, secrets masked. */

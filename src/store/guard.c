@@ -12,11 +12,14 @@ static int check_schema(struct db *db, struct arena *a, struct error *err)
         return -1;
     for (size_t i = 0; i < n; i++) {
         if (!list[i].applied_at)
-            return error_say(err, ERR_UNAVAILABLE, NULL, "The database lacks migration %04u (%s). Run `dms migrate up`.",
-                             list[i].version, list[i].name);
+            return error_say(err, ERR_UNAVAILABLE, NULL,
+                             "The database lacks migration %04u (%s). Run `dms migrate up`.", list[i].version,
+                             list[i].name);
         if (list[i].foreign)
-            return error_say(err, ERR_UNAVAILABLE, NULL, "Migration %04u (%s) of the database is not this program's: "
-                             "program and database are of different versions.", list[i].version, list[i].name);
+            return error_say(err, ERR_UNAVAILABLE, NULL,
+                             "Migration %04u (%s) of the database is not this program's: "
+                             "program and database are of different versions.",
+                             list[i].version, list[i].name);
     }
     return 0;
 }

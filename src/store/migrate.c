@@ -73,11 +73,15 @@ static int read_state(struct db *db, struct arena *a, struct migration_state **r
         const struct migration_state *m = &(*ret)[i];
 
         if (m->foreign && !migration_find(m->version))
-            return error_say(err, ERR_CONFLICT, NULL, "The database has migration %04u (%s), which this program does not know: "
-                             "it was migrated by a newer one. Use that.", m->version, m->name);
+            return error_say(err, ERR_CONFLICT, NULL,
+                             "The database has migration %04u (%s), which this program does not know: "
+                             "it was migrated by a newer one. Use that.",
+                             m->version, m->name);
         if (m->foreign)
-            return error_say(err, ERR_CONFLICT, NULL, "Migration %04u (%s) ran with other contents than this program has. "
-                             "Applied migrations are never changed: add a new one.", m->version, m->name);
+            return error_say(err, ERR_CONFLICT, NULL,
+                             "Migration %04u (%s) ran with other contents than this program has. "
+                             "Applied migrations are never changed: add a new one.",
+                             m->version, m->name);
         if (m->applied_at && i > 0 && !m[-1].applied_at)
             return error_say(err, ERR_CONFLICT, NULL, "Migration %04u (%s) is missing, but %04u after it is applied.",
                              m[-1].version, m[-1].name, m->version);
@@ -126,7 +130,9 @@ static int down_tx(struct db *db, void *arg, struct error *err)
     if (rc == 0 && n > 0) {
         const struct migration *m = step->done = migration_find(list[n - 1].version);
 
-        rc = db_script(db, m->down, err) < 0 || db_exec(db, SQL_MIGRATION_REMOVE, ARGS(db_int(&a, m->version)), err) < 0 ? -1 : 0;
+        rc = db_script(db, m->down, err) < 0 || db_exec(db, SQL_MIGRATION_REMOVE, ARGS(db_int(&a, m->version)), err) < 0
+                 ? -1
+                 : 0;
     }
     arena_free(&a);
     return rc;
@@ -144,7 +150,8 @@ static int run(struct db *db, tx_fn *fn, unsigned most, migrate_progress *progre
             if (!step.done || cause.message[0] != '\0')
                 return -1;
             *err = (struct error){ 0 };
-            return error_set(err, cause.code, "migration %04u (%s): %.180s", step.done->version, step.done->name, cause.detail);
+            return error_set(err, cause.code, "migration %04u (%s): %.180s", step.done->version, step.done->name,
+                             cause.detail);
         }
         if (!step.done)
             return 0;
@@ -202,7 +209,8 @@ static int roles_tx(struct db *admin, void *arg, struct error *err)
     return db_script(admin, script_bootstrap, err);
 }
 
-int bootstrap_roles(struct db *admin, const char *owner_password, const char *app_password, const char *ops_password, struct error *err)
+int bootstrap_roles(struct db *admin, const char *owner_password, const char *app_password, const char *ops_password,
+                    struct error *err)
 {
     struct passwords p = { owner_password, app_password, ops_password };
 

@@ -24,12 +24,13 @@ struct migration_state {
     bool        foreign;    /* applied, but not as this program has it */
 };
 /* All that this program or the database knows, oldest first; in the arena. Changes nothing: any role that may read the registry. */
-MUST_CHECK int migrate_status(struct db *db, struct arena *a, struct migration_state **ret, size_t *ret_n, struct error *err);
+MUST_CHECK int migrate_status(struct db *db, struct arena *a, struct migration_state **ret, size_t *ret_n,
+                              struct error *err);
 
 /* The administrator's part in the private PostgreSQL: the database dms (admin: connected to `postgres`), then roles, schema ext and
    the extension (admin: connected to `dms`). Running it again sets the passwords. */
 MUST_CHECK int bootstrap_database(struct db *admin, struct error *err);
-MUST_CHECK int bootstrap_roles(struct db *admin, const char *owner_password, const char *app_password, const char *ops_password,
-                               struct error *err);
+MUST_CHECK int bootstrap_roles(struct db *admin, const char *owner_password, const char *app_password,
+                               const char *ops_password, struct error *err);
 
 #endif

@@ -14,7 +14,9 @@ static const char *none(const char *name)
 
 static const char *some(const char *name)
 {
-    static const char *const rows[][2] = { { "DMS_PORT", "2000" }, { "DMS_LISTEN", "::" }, { "API_DATABASE_URL", "postgresql://api" } };
+    static const char *const rows[][2] = { { "DMS_PORT", "2000" },
+                                           { "DMS_LISTEN", "::" },
+                                           { "API_DATABASE_URL", "postgresql://api" } };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (strcmp(rows[i][0], name) == 0)
@@ -24,7 +26,9 @@ static const char *some(const char *name)
 
 static const char *both_urls(const char *name)
 {
-    return strcmp(name, "API_DATABASE_URL") == 0 ? "postgresql://api" : strcmp(name, "DMS_DATABASE_URL") == 0 ? "postgresql://dms" : NULL;
+    return strcmp(name, "API_DATABASE_URL") == 0   ? "postgresql://api"
+           : strcmp(name, "DMS_DATABASE_URL") == 0 ? "postgresql://dms"
+                                                   : NULL;
 }
 
 struct outcome {
@@ -65,7 +69,11 @@ static size_t row(const char *name)
     return (size_t)(s - setting_table);
 }
 
-#define ARGUMENTS(...) (const char *const[]){ "dms", __VA_ARGS__, NULL }
+#define ARGUMENTS(...)           \
+    (const char *const[])        \
+    {                            \
+        "dms", __VA_ARGS__, NULL \
+    }
 
 static void test_the_command_line_beats_the_environment_beats_the_file_beats_the_default(void **state)
 {
@@ -100,7 +108,8 @@ static void test_api_database_url_counts_where_the_own_name_is_not_set(void **st
 static void test_what_is_no_setting_stays_in_the_arguments_in_order(void **state)
 {
     (void)state;
-    struct outcome *o = load("", none, ARGUMENTS("up", "--demo", "--port=1", "x", "--no-registration", "--", "--port=2"));
+    struct outcome *o =
+        load("", none, ARGUMENTS("up", "--demo", "--port=1", "x", "--no-registration", "--", "--port=2"));
 
     assert_int_equal(o->rc, 0);
     assert_int_equal(o->argc, 6);
@@ -136,9 +145,11 @@ static void test_what_is_wrong_ends_it_with_a_sentence(void **state)
         { "", "--env=production", "env must be one of: dev staging prod." },
         { "", "--env=", "env must be one of: dev staging prod." },
         { "", "--registration=maybe", "registration must be true or false." },
-        { "", "--listen=0123456789012345678901234567890123456789012345678901234567890123456789", "listen must be text of at most 64 bytes." },
+        { "", "--listen=0123456789012345678901234567890123456789012345678901234567890123456789",
+          "listen must be text of at most 64 bytes." },
         { "prot = 1\n", "x", "dms.conf line 1: there is no setting prot. Did you mean port?" },
-        { "\n\nzzzzzzzzzzzz = 1\n", "x", "dms.conf line 3: there is no setting zzzzzzzzzzzz. `dms config` lists them." },
+        { "\n\nzzzzzzzzzzzz = 1\n", "x",
+          "dms.conf line 3: there is no setting zzzzzzzzzzzz. `dms config` lists them." },
         { "port 80\n", "x", "dms.conf line 1: expected `name = value`." },
         { "port = 1\nport = 2\n", "x", "dms.conf line 2: port is set a second time." },
         { "config = other.conf\n", "x", "dms.conf line 1: config cannot be set in the file itself." },
@@ -184,8 +195,13 @@ static void test_secrets_are_masked_and_nothing_else(void **state)
 /* Each argument makes one finding of its own, in production only. */
 static void test_production_refuses_what_is_unsafe(void **state)
 {
-    static const char *const arguments[] = { "--public-url=http://dms.example", "--redis-url=redis://10.0.0.1/", "--embed-url=http://far.example/v1",
-                                             "--access-ttl=7200", "--min-body-rate=0", "--min-free-disk=0", "--log-level=debug",
+    static const char *const arguments[] = { "--public-url=http://dms.example",
+                                             "--redis-url=redis://10.0.0.1/",
+                                             "--embed-url=http://far.example/v1",
+                                             "--access-ttl=7200",
+                                             "--min-body-rate=0",
+                                             "--min-free-disk=0",
+                                             "--log-level=debug",
                                              "--database-url=postgresql://db/dms?sslmode=disable" };
 
     (void)state;
@@ -200,7 +216,8 @@ static void test_production_refuses_what_is_unsafe(void **state)
         assert_null(settings_unsafe(&o->arena, &o->loaded.values)[0]);
         done(o);
     }
-    struct outcome *o = load("", none, ARGUMENTS("--env=prod", "--public-url=https://dms.example", "--redis-url=redis://:x@127.0.0.1:6379"));
+    struct outcome *o = load(
+        "", none, ARGUMENTS("--env=prod", "--public-url=https://dms.example", "--redis-url=redis://:x@127.0.0.1:6379"));
     assert_null(settings_unsafe(&o->arena, &o->loaded.values)[0]);
     done(o);
 }
