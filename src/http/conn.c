@@ -258,7 +258,7 @@ static void cut(struct conn *c, bool say)
         linger_open(c);
     }
     c->phase = CONN_CLOSED;
-    shutdown(c->fd, say ? SHUT_RD : SHUT_RDWR);
+    shutdown(c->fd, SHUT_RDWR); /* both: libmicrohttpd looks at nothing less while it waits for room in its buffer */
 }
 
 void conn_cut(struct conn *c)

@@ -347,7 +347,8 @@ static int serve_asset(struct request_private *p, const struct str *segments, in
     struct sb        path = SB(&req->arena);
 
     for (int i = 0; i < count && i < ROUTE_MAX_SEGMENTS; i++) {
-        if (str_eq(segments[i], S(".")) || str_eq(segments[i], S("..")) || memchr(segments[i].p, '/', segments[i].n))
+        if (str_eq(segments[i], S(".")) || str_eq(segments[i], S("..")) || memchr(segments[i].p, '/', segments[i].n)
+            || memchr(segments[i].p, '\\', segments[i].n))
             return error_set(&req->err, ERR_NOT_FOUND, "no such page");
         sb_putc(&path, '/');
         sb_put(&path, segments[i]);

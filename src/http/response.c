@@ -211,8 +211,12 @@ static struct MHD_Response *make_response(struct request_private *p)
 
     if (a->kind == ANSWER_FILE)
         return file_response(p);
-    if (a->kind == ANSWER_EVENTS)
-        return events_response(a->stream);
+    if (a->kind == ANSWER_EVENTS) {
+        struct MHD_Response *r = events_response(a->stream);
+
+        a->stream = r ? NULL : a->stream; /* the response drops it */
+        return r;
+    }
     p->bytes_out = p->is_head ? 0 : a->body.n;
     return MHD_create_response_from_buffer(a->body.n, (void *)(uintptr_t)(a->body.n > 0 ? a->body.p : ""), MHD_RESPMEM_PERSISTENT);
 }

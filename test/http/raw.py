@@ -186,10 +186,9 @@ def wait_for(check, seconds=10, what="it"):
 
 def multipart(parts, boundary="b0undary", end=True):
     """parts: (head lines, data)."""
-    out = b""
-    for head, data in parts:
-        out += f"--{boundary}\r\n".encode() + "".join(line + "\r\n" for line in head).encode("utf-8", "surrogateescape") + b"\r\n" + data + b"\r\n"
-    return out + (f"--{boundary}--\r\n".encode() if end else b"")
+    out = [f"--{boundary}\r\n".encode() + "".join(line + "\r\n" for line in head).encode("utf-8", "surrogateescape") + b"\r\n" + data + b"\r\n"
+           for head, data in parts]
+    return b"".join(out) + (f"--{boundary}--\r\n".encode() if end else b"")
 
 
 def file_part(data, name="note.txt", field="file", extra=()):

@@ -61,7 +61,8 @@ def test_BI_B04_chunks(server, body):
         assert c.closed()
 
 
-def test_BI_B04_extension_of_a_megabyte(server):
+def test_BI_B04_extension_of_a_megabyte(start):
+    server = start(header_timeout=1)
     with server.connect() as c:
         try:
             c.send(POST + "Transfer-Encoding: chunked\r\n\r\n2;" + "x" * 1000000 + "\r\n{}\r\n0\r\n\r\n")
