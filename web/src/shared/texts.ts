@@ -329,6 +329,8 @@ export const texts = {
     filters: { all: 'All', queued: 'Queued', running: 'Running', failed: 'Failed' },
     columns: { kind: 'Work', state: 'State', attempts: 'Tries', created: 'Created', finished: 'Finished' },
     retry: 'Retry',
+    kinds: { 'document.process': 'Read document', 'document.embed': 'Index by meaning' } as Record<string, string>,
+    states: { queued: 'Queued', running: 'Running', succeeded: 'Done', failed: 'Failed', cancelled: 'Cancelled' },
     retried: 'The work has been queued again.',
     document: 'Document',
   },

@@ -91,14 +91,14 @@ function Row({ job, busy, onRetry }: { job: Job; busy: boolean; onRetry: () => v
   return (
     <Table.Tr>
       <Table.Td>
-        <div className={classes.kind}>{readable(job.kind)}</div>
+        <div className={classes.kind}>{texts.jobs.kinds[job.kind] ?? job.kind}</div>
         <div className={classes.sub}>
           {job.document_id !== null && <Link href={`/documents/${job.document_id}`}>{texts.jobs.document}</Link>}
           {error !== null && error !== '' && <span className={classes.error}> {error}</span>}
         </div>
       </Table.Td>
       <Table.Td className={classes.state}>
-        <Pill tone={tones[job.state]}>{readable(job.state)}</Pill>
+        <Pill tone={tones[job.state]}>{texts.jobs.states[job.state]}</Pill>
       </Table.Td>
       <Table.Td className={classes.tries}>{job.attempts}</Table.Td>
       <Table.Td className={classes.time}>
@@ -125,8 +125,3 @@ const tones: Record<JobState, Tone> = {
   failed: 'red',
   cancelled: 'gray',
 };
-
-function readable(name: string): string {
-  const text = name.replace(/[._]/g, ' ');
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
