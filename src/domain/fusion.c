@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* More than both legs together can give (2 / 61), so that a document that is named comes first. */
-static const double NAMED_BONUS = 2.0 / FUSION_K;
+static const double NAMED_BONUS = 2.0 / (double)FUSION_K;
 
 static struct fused *find(struct fused *list, size_t n, const char *document_id)
 {
