@@ -45,22 +45,34 @@ class Cluster:
     def __init__(self, migrate=True, settings=()):
         self.bin = bin_dir()
         self.prefix, user = unprivileged()
+        self.server = self.log = None
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="dms-pg-"))
         os.chown(self.dir, user.pw_uid, user.pw_gid)
+        try:
+            self.start(settings)
+            if migrate:
+                self.migrate()
+        except BaseException:
+            self.stop()
+            raise
+
+    def start(self, settings):
         self.data = self.dir / "data"
         self.run("initdb", "-D", self.data, "-U", "admin", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
         self.log = open(self.dir / "log", "wb")
         options = ["listen_addresses=", f"unix_socket_directories={self.dir}", "fsync=off", "jit=off", *settings]
+        end_with_us = ["setpriv", "--pdeathsig", "INT", *self.prefix[1:]]  # also when the tests are killed
         self.server = subprocess.Popen(
-            [*self.prefix, self.bin / "postgres", "-D", self.data, *(x for o in options for x in ("-c", o))],
+            [*end_with_us, self.bin / "postgres", "-D", self.data, *(x for o in options for x in ("-c", o))],
             stdout=self.log, stderr=self.log, cwd=self.dir)
         self.run("pg_isready", "-h", self.dir, "-t", "30", retry=300)
         with self.connect("admin", "postgres") as c:
             c.execute(f"CREATE DATABASE {DATABASE}")
-        if migrate:
-            self.bootstrap()
-            for path in sorted(ROOT.glob("migrations/*.up.sql")):
-                self.script("dms_owner", path)
+
+    def migrate(self):
+        self.bootstrap()
+        for path in sorted(ROOT.glob("migrations/*.up.sql")):
+            self.script("dms_owner", path)
 
     def run(self, program, *args, retry=0):
         for attempt in range(retry + 1):
@@ -90,13 +102,15 @@ class Cluster:
             c.execute(pathlib.Path(path).read_text())
 
     def stop(self):
-        self.server.send_signal(signal.SIGINT)
-        try:
-            self.server.wait(30)
-        except subprocess.TimeoutExpired:
-            self.server.kill()
-            self.server.wait()
-        self.log.close()
+        if self.server:
+            self.server.send_signal(signal.SIGINT)
+            try:
+                self.server.wait(30)
+            except subprocess.TimeoutExpired:
+                self.server.kill()
+                self.server.wait()
+        if self.log:
+            self.log.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
