@@ -87,6 +87,7 @@ def test_the_keyboard_is_enough(signed_in):
     with page.expect_file_chooser():
         page.keyboard.press("u")
     page.goto("/trash")
+    expect(page.get_by_role("heading", name="Trash", exact=True)).to_be_visible()
     page.keyboard.press("Tab")
     skip = page.get_by_role("link", name="Skip to content")
     expect(skip).to_be_focused()
