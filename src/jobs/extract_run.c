@@ -206,13 +206,13 @@ static int read_frames(struct child *c)
 /* Keeps the first words, passes over the rest. */
 static int read_words(struct child *c)
 {
-    char    rest[1024];
-    size_t  room = sizeof c->words - c->word_count;
-    ssize_t n =
-        room > 0 ? read(c->diagnostics, c->words + c->word_count, room) : read(c->diagnostics, rest, sizeof rest);
+    char    some[1024];
+    ssize_t n = read(c->diagnostics, some, sizeof some);
+    size_t  room = sizeof c->words - c->word_count, kept = n > 0 ? (size_t)n : 0;
 
-    if (n > 0 && room > 0)
-        c->word_count += (size_t)n;
+    kept = kept < room ? kept : room;
+    memcpy(c->words + c->word_count, some, kept);
+    c->word_count += kept;
     return n > 0 || (n < 0 && errno == EINTR) ? 1 : 0;
 }
 
