@@ -106,3 +106,15 @@ def test_an_empty_database_is_refused_with_what_to_do(command):
         assert "dms migrate up" in start(cluster, command)
     finally:
         cluster.stop()
+
+
+@pytest.mark.parametrize("version, only_strict", [(140019, False), (150013, True), (150014, None), (160009, True), (160010, None), (170005, True),
+                                                  (170006, None), (180000, None)])
+def test_a_server_with_known_holes_is_refused_in_production_and_one_too_old_always(database, version, only_strict):
+    """The statement itself, told another version than the server's."""
+    statement = (ROOT / "src/store/sql/guard.sql").read_text()
+    told = statement.replace("current_setting('server_version_num')::int", str(version))
+    assert told != statement
+    with database.connect("dms_app") as c:
+        findings = [row[1] for row in c.execute(told).fetchall()]
+    assert findings[:1] == ([] if only_strict is None else [only_strict])
