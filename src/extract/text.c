@@ -4,9 +4,13 @@
 
 enum { LINES_BLOCK_BYTES = 16 << 10 };
 
-static struct str decode(struct reading *r)
+/* No encoding takes more than four bytes for a character: what is larger is too much text, and is not decoded to find out. */
+static int decode(struct reading *r, struct str *ret)
 {
-    return charset_decode(r->arena, &r->preload->charset, r->bytes, &r->note);
+    if (r->bytes.n / 4 > r->options->max_text_bytes)
+        return reading_fail(r, CAUSE_TOO_LARGE_TEXT);
+    *ret = charset_decode(r->arena, &r->preload->charset, r->bytes, &r->note);
+    return 0;
 }
 
 /* The next line without its end; \r\n, \n and \r end lines. */
@@ -43,8 +47,11 @@ static int put_paragraphs(struct reading *r, struct str text, unsigned page)
 /* Form feeds make pages, as in listings and RFCs. */
 int read_text(struct reading *r)
 {
-    struct str text = decode(r);
-    bool       paged = memchr(text.n > 0 ? text.p : "", '\f', text.n) != NULL;
+    struct str text;
+
+    if (decode(r, &text) < 0)
+        return -1;
+    bool paged = memchr(text.n > 0 ? text.p : "", '\f', text.n) != NULL;
 
     for (unsigned page = paged; text.n > 0; page += paged) {
         if (page > r->options->max_pages)
@@ -77,10 +84,14 @@ static int put_lines(struct reading *r, enum block_kind kind, struct str text)
 
 int read_table(struct reading *r)
 {
-    return put_lines(r, BLOCK_TABLE, decode(r));
+    struct str text;
+
+    return decode(r, &text) < 0 ? -1 : put_lines(r, BLOCK_TABLE, text);
 }
 
 int read_code(struct reading *r)
 {
-    return put_lines(r, BLOCK_CODE, decode(r));
+    struct str text;
+
+    return decode(r, &text) < 0 ? -1 : put_lines(r, BLOCK_CODE, text);
 }

@@ -522,6 +522,12 @@ def test_BI_Q_text_at_the_limit(size, cause):
     assert extract(b"x" * size, "a.txt", max_text_bytes=100_000).cause == cause
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.json"])
+def test_BI_Q_far_too_much_text_in_any_encoding(name):
+    assert extract("é\n".encode("latin-1") * 4000, name, max_text_bytes=1000).cause == "too_large_text"
+    assert extract("é\n".encode("utf-32") * 400, name, max_text_bytes=1000).cause == "too_large_text"
+
+
 def test_BI_Q_text_at_the_real_limit():
     line = b"some words in a line of text\n"
     whole = 20 * MB // len(line) * line
