@@ -98,32 +98,50 @@ static int simple(struct db *db, const char *sql, struct error *err)
     return db_error_of(res, db->conn, "transaction", err);
 }
 
-/* BEGIN and the scope in one round trip. */
+/* A transaction with a failed statement in it answers COMMIT with ROLLBACK, which libpq calls success. */
+static int commit(struct db *db, struct error *err)
+{
+    _cleanup_(PQclearp) PGresult *res = PQexec(db->conn, "COMMIT");
+
+    if (PQresultStatus(res) == PGRES_COMMAND_OK && strcmp(PQcmdStatus(res), "COMMIT") == 0)
+        return 0;
+    if (PQresultStatus(res) == PGRES_COMMAND_OK)
+        return error_set(err, ERR_INTERNAL, "COMMIT: an error in the transaction was passed over");
+    db->retry = db_error_retryable(res);
+    return db_error_of(res, db->conn, "COMMIT", err);
+}
+
+/* A server that ends a session (a restart, a crash of another session) leaves results out, on a connection that still looks well: PQgetResult
+   then says NULL for ever. One NULL ends a statement, two in a row mean that nothing more comes. */
 static int begin(struct db *db, struct db_scope scope, struct error *err)
 {
     const char *args[] = { scope.tenant_id ? scope.tenant_id : "", scope.user_id ? scope.user_id : "" };
+    bool        ended = false;
+    int         results = 3; /* BEGIN, the scope, the end of the pipeline */
 
     if (db_prepare(db, SQL_SCOPE_SET, err) < 0)
         return -1;
     bool sent = PQenterPipelineMode(db->conn) && PQsendQueryParams(db->conn, "BEGIN", 0, NULL, NULL, NULL, NULL, 0)
                 && PQsendQueryPrepared(db->conn, sql_info[SQL_SCOPE_SET].name, 2, args, NULL, NULL, 0)
                 && PQpipelineSync(db->conn);
-    for (int results = sent ? 3 : 0; results > 0;) {
+    while (sent && results > 0) {
         PGresult *res = PQgetResult(db->conn);
 
         if (!res) {
-            if (PQstatus(db->conn) != CONNECTION_OK)
+            if (ended || PQstatus(db->conn) != CONNECTION_OK)
                 break;
-            continue; /* the end of one statement's results */
+            ended = true;
+            continue;
         }
+        ended = false;
         ExecStatusType st = PQresultStatus(res);
         if (st != PGRES_COMMAND_OK && st != PGRES_TUPLES_OK && st != PGRES_PIPELINE_SYNC && st != PGRES_PIPELINE_ABORTED)
             db_error_of(res, db->conn, "BEGIN", err);
         PQclear(res);
         results--;
     }
-    if (!sent || !PQexitPipelineMode(db->conn))
-        return error_set(err, ERR_UNAVAILABLE, "database: %s", PQerrorMessage(db->conn));
+    if (results > 0 || !PQexitPipelineMode(db->conn))
+        return error_set(err, ERR_UNAVAILABLE, "database: the connection broke: %s", PQerrorMessage(db->conn));
     return err->code == ERR_NONE ? 0 : -1;
 }
 
@@ -138,13 +156,15 @@ static int attempt(struct db *db, struct db_scope scope, tx_fn *fn, void *arg, b
     if (db_connect(db, err) < 0)
         return -1;
     if (begin(db, scope, err) < 0) {
-        *ret_again = PQstatus(db->conn) != CONNECTION_OK; /* an idle connection had died; nothing was done */
+        *ret_again = err->code == ERR_UNAVAILABLE; /* an idle connection had died; nothing was done */
+        if (*ret_again)
+            PQfinish(TAKE(db->conn)); /* it may look well for a while yet */
         goto fail;
     }
     db->in_tx = true;
     if (fn(db, arg, err) >= 0) {
         committing = true;
-        if (simple(db, "COMMIT", err) == 0) {
+        if (commit(db, err) == 0) {
             db->in_tx = false;
             return 0;
         }
