@@ -112,8 +112,8 @@ int api_keys_create(struct request *req)
     k.kind = json_text(&f, "type", /* required= */ false, 2, "sk");
     k.scopes = json_texts(&f, "scopes", PERM_COUNT, 40);
     k.expires_at = json_text(&f, "expires_at", /* required= */ false, 40, NULL);
-    if (strcmp(k.kind, "sk") != 0 && strcmp(k.kind, "pk") != 0)
-        json_fields_note(&f, "type", "must be sk or pk");
+    if (strcmp(k.kind, "sk") != 0) /* publishable keys read what is published, and nothing can be published yet */
+        json_fields_note(&f, "type", "must be sk");
     if (!k.scopes)
         json_fields_note(&f, "scopes", "is required: a list of permissions");
     check_scopes(req, &f, k.scopes);
