@@ -30,15 +30,10 @@ static void wake(struct loop *l)
     (void)ignored;
 }
 
-static void run_calls(struct loop_fd *w, uint32_t events)
+void loop_run_calls(struct loop *l)
 {
-    struct loop      *l = (struct loop *)((char *)w - offsetof(struct loop, wake_fd));
-    uint64_t          count;
-    ssize_t           ignored = read(l->wake, &count, sizeof count);
     struct loop_call *c;
 
-    (void)ignored;
-    (void)events;
     pthread_mutex_lock(&l->lock);
     c = l->calls;
     l->calls = NULL;
@@ -48,6 +43,17 @@ static void run_calls(struct loop_fd *w, uint32_t events)
         next = c->next;
         c->run(c);
     }
+}
+
+static void wake_ready(struct loop_fd *w, uint32_t events)
+{
+    struct loop *l = (struct loop *)((char *)w - offsetof(struct loop, wake_fd));
+    uint64_t     count;
+    ssize_t      ignored = read(l->wake, &count, sizeof count);
+
+    (void)ignored;
+    (void)events;
+    loop_run_calls(l);
 }
 
 struct loop *loop_open(struct error *err)
@@ -62,7 +68,7 @@ struct loop *loop_open(struct error *err)
     l->calls_last = &l->calls;
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    l->wake_fd = (struct loop_fd){ .fd = l->wake, .ready = run_calls };
+    l->wake_fd = (struct loop_fd){ .fd = l->wake, .ready = wake_ready };
     if (l->epoll >= 0 && l->wake >= 0 && loop_watch(l, &l->wake_fd, EPOLLIN, err) == 0)
         return l;
     error_set(err, ERR_UNAVAILABLE, "cannot open an event loop: %s", strerror(errno));

@@ -42,5 +42,7 @@ void loop_on_turn(struct loop *l, void (*end_of_turn)(void *arg), int (*before_w
 
 void loop_run(struct loop *l);  /* until loop_stop */
 void loop_stop(struct loop *l); /* any thread, or a signal handler */
+/* Runs the calls that were handed over by now, without waiting: for the time between loop_run's return and loop_close. */
+void loop_run_calls(struct loop *l);
 
 #endif

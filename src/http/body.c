@@ -13,6 +13,14 @@ static bool type_is(const char *header, const char *want)
     return type.n == strlen(want) && strncasecmp(type.p, want, type.n) == 0;
 }
 
+/* JSON is UTF-8 (RFC 8259): another charset is said by mistake, and is refused rather than guessed at. */
+static bool charset_is_utf8(const char *header)
+{
+    const char *at = strcasestr(header, "charset=");
+
+    return !at || strncasecmp(at + 8, "utf-8", 5) == 0 || strncasecmp(at + 8, "\"utf-8\"", 7) == 0;
+}
+
 static int too_large(struct request_private *p, uint64_t max)
 {
     return error_say(&p->req.err, ERR_TOO_LARGE, NULL, "at most %llu bytes are taken here", (unsigned long long)max);
@@ -32,8 +40,9 @@ static int admit_json(struct request_private *p)
             return 0;
         return error_say(&p->req.err, ERR_VALIDATION, NULL, "a JSON body is required");
     }
-    if (!type_is(request_header(&p->req, "Content-Type"), "application/json"))
-        return error_say(&p->req.err, ERR_MEDIA_TYPE, NULL, "this address takes application/json");
+    const char *type = request_header(&p->req, "Content-Type");
+    if (!type_is(type, "application/json") || !charset_is_utf8(type))
+        return error_say(&p->req.err, ERR_MEDIA_TYPE, NULL, "this address takes application/json in UTF-8");
     if (encoding && strcasecmp(encoding, "identity") != 0)
         return error_say(&p->req.err, ERR_MEDIA_TYPE, NULL, "bodies must not be compressed");
     if (p->declared != UINT64_MAX && p->declared > json_max(p))

@@ -177,6 +177,19 @@ static void gate_refuse(struct conn *c, const struct error *err)
     linger_watch(c);
 }
 
+struct conn *conn_handed(struct http_loop *l, int fd)
+{
+    for (struct conn **at = &l->handing; *at; at = &(*at)->handing) {
+        struct conn *c = *at;
+
+        if (c->fd != fd)
+            continue;
+        *at = c->handing;
+        return c;
+    }
+    return NULL;
+}
+
 static void hand_over(struct conn *c, bool is_large)
 {
     struct http_loop  *l = c->loop;
@@ -186,13 +199,12 @@ static void hand_over(struct conn *c, bool is_large)
     if (loop_watch(l->loop, &c->watch, 0, &ignored) < 0)
         log_bug("a connection could not be unwatched");
     conn_phase(c, CONN_IDLE);
+    c->handing = l->handing;
     l->handing = c;
     enum MHD_Result ok = MHD_add_connection(d, c->fd, (struct sockaddr *)&c->addr, c->addr_len);
     l->resumed = true;
-    if (ok != MHD_YES && l->handing) { /* refused before anybody was told; the socket is closed */
-        l->handing = NULL;
+    if (ok != MHD_YES && conn_handed(l, c->fd)) /* refused before anybody was told; the socket is closed */
         conn_free(c);
-    }
 }
 
 static void gate_ready(struct loop_fd *w, uint32_t events)

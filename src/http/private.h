@@ -46,7 +46,7 @@ enum conn_phase {
 };
 
 struct conn {
-    struct conn      *next, *prev;
+    struct conn      *next, *prev, *handing;
     struct http_loop *loop;
     struct loop_fd    watch; /* while CONN_GATE or CONN_LINGER */
     enum conn_phase   phase;
@@ -69,7 +69,7 @@ struct http_loop {
     int64_t             stop_deadline_us;
     void               *state; /* of app->loop_open */
     struct conn        *conns;
-    struct conn        *handing; /* being given to libmicrohttpd */
+    struct conn        *handing; /* given to libmicrohttpd, which may take them up in a later turn and in another order */
     unsigned            in_flight;
     struct request_private *spare;
     unsigned            spare_count;
@@ -175,6 +175,7 @@ void         conn_phase(struct conn *c, enum conn_phase phase);
 void         conn_cut(struct conn *c);                      /* without a word */
 void         conn_sweep(struct conn *c, int64_t now_us);
 void         gate_open(struct conn *c);
+struct conn *conn_handed(struct http_loop *l, int fd);      /* the one that was given to libmicrohttpd with this descriptor */
 /* Writes a whole answer to the socket, past libmicrohttpd, before it closes. err tells what. */
 void raw_answer(struct conn *c, const struct error *err, const char *id);
 /* A copy of the socket is read and dropped from for a while, so that closing it does not take the answer away from a client still sending. */

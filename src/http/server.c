@@ -57,10 +57,9 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 {
     struct http_loop *l = arg;
 
-    (void)mhd;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context = l->handing;
-        l->handing = NULL;
+        *context = conn_handed(l, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+        assert(*context);
     } else if (*context) {
         struct conn *c = *context;
 
@@ -385,15 +384,18 @@ struct http_server *http_server_open(const struct http_app *app, const struct ht
     return NULL;
 }
 
-/* What still runs when the time was up: the work lane is closed by now, so its results are in the loop's calls. */
+/* What still runs when the time was up: the work lane is closed by now, so its results are among the loop's calls. */
 static void finish_loop(struct http_loop *l)
 {
+    loop_run_calls(l->loop);
     for (struct conn *c = l->conns; c; c = c->next)
         if (c->request && c->request->suspended)
             request_give_up(c->request);
     events_stop(l);
-    for (int i = 0; i < 8 && l->in_flight > 0; i++)
+    for (int i = 0; i < 8; i++) { /* a few rounds: what ends a request may hand over a call, and a call may end a request */
+        loop_run_calls(l->loop);
         end_of_turn(l);
+    }
 }
 
 static void close_loop(struct http_loop *l)
@@ -404,6 +406,8 @@ static void close_loop(struct http_loop *l)
         MHD_stop_daemon(l->small);
     if (l->large)
         MHD_stop_daemon(l->large);
+    if (l->loop)
+        loop_run_calls(l->loop);
     for (struct conn *c = l->conns, *next; c; c = next) {
         next = c->next;
         conn_free(c);

@@ -13,6 +13,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("DMS_BUILD_DIR", "build")
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error: |SUMMARY: \w+Sanitizer")
+PROGRAM = BUILD / "test" / "http" / "http-test-server"
+SANITIZED = b"__asan_init" in PROGRAM.read_bytes()  # its memory figures say nothing
 HOST = "Host: localhost\r\n"
 
 
@@ -22,8 +24,7 @@ class Server:
     def __init__(self, **options):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="dms-http-"))
         self.log_path = self.dir / "log"
-        program = BUILD / "test" / "http" / "http-test-server"
-        command = [program, self.dir, *(f"{name}={value}" for name, value in options.items())]
+        command = [PROGRAM, self.dir, *(f"{name}={value}" for name, value in options.items())]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         line = self.process.stdout.readline()

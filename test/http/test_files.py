@@ -2,7 +2,7 @@
 import threading
 
 import pytest
-from raw import HOST, wait_for
+from raw import HOST, SANITIZED, wait_for
 
 DATA = bytes(range(256)) * 40
 
@@ -127,7 +127,7 @@ def test_a_stream_that_does_not_read_is_dropped(start):
         if dropped:
             break
     assert dropped == 1
-    assert server.memory_kb() - before < 20000
+    assert SANITIZED or server.memory_kb() - before < 20000
     c.socket.close()
 
 

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from raw import HOST, field_part, file_part, multipart, post_multipart, wait_for
+from raw import HOST, SANITIZED, field_part, file_part, multipart, post_multipart, wait_for
 
 
 def upload(server, parts, **options):
@@ -234,7 +234,7 @@ def test_memory_does_not_grow_with_the_file(start):
         answer = c.answer()
     assert answer.status == 201 and answer.json()["size"] == size
     assert os.path.getsize(answer.json()["path"]) == size
-    assert server.memory_kb() - before < 3000
+    assert SANITIZED or server.memory_kb() - before < 3000
 
 
 def test_uploads_side_by_side(start):
