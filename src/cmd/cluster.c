@@ -233,15 +233,16 @@ static int write_config(struct app *app, const char *path, struct error *err)
     sb_printf(&b, "shared_buffers = %" PRIu64 "MB\n", between(memory / 8 / mib, 128, 512));
     sb_printf(&b, "effective_cache_size = %" PRIu64 "MB\n", between(memory / 2 / mib, 256, 1 << 20));
     sb_printf(&b, "maintenance_work_mem = %" PRIu64 "MB\n", between(memory / 32 / mib, 32, 256));
-    sb_puts(&b,
-            "huge_pages = try\nwork_mem = 8MB\njit = off\n"
-            "recovery_init_sync_method = syncfs\n" /* one call, not a sync for each of a thousand files: back in 1 s, not 5 */
-                "fsync = on\nfull_page_writes = on\nsynchronous_commit = on\nwal_level = replica\nwal_compression = on\n"
-            "min_wal_size = 128MB\nmax_wal_size = 1GB\ncheckpoint_timeout = 15min\n"
-            "random_page_cost = 1.1\neffective_io_concurrency = 32\n"
-            "password_encryption = scram-sha-256\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n"
-            "logging_collector = off\nlog_line_prefix = '%m [%p] %u '\nlog_checkpoints = off\nlog_lock_waits = on\n"
-            "log_min_duration_statement = 2s\nlog_parameter_max_length = 0\nlog_parameter_max_length_on_error = 0\n");
+    sb_puts(
+        &b,
+        "huge_pages = try\nwork_mem = 8MB\njit = off\n"
+        "recovery_init_sync_method = syncfs\n" /* one call, not a sync for each of a thousand files: back in 1 s, not 5 */
+        "fsync = on\nfull_page_writes = on\nsynchronous_commit = on\nwal_level = replica\nwal_compression = on\n"
+        "min_wal_size = 128MB\nmax_wal_size = 1GB\ncheckpoint_timeout = 15min\n"
+        "random_page_cost = 1.1\neffective_io_concurrency = 32\n"
+        "password_encryption = scram-sha-256\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n"
+        "logging_collector = off\nlog_line_prefix = '%m [%p] %u '\nlog_checkpoints = off\nlog_lock_waits = on\n"
+        "log_min_duration_statement = 2s\nlog_parameter_max_length = 0\nlog_parameter_max_length_on_error = 0\n");
     if (access(path_join(&app->arena, app->data, "postgresql.conf"), F_OK) == 0)
         sb_puts(&b, "include = '../postgresql.conf'\n");
     return file_write(path, sb_str(&b), 0600, err);

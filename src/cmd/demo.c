@@ -211,7 +211,7 @@ int demo_make(void *arg)
 {
     const struct demo_job *job = arg;
     struct error           err = { 0 };
-    const char            *passwords[ARRAY_LEN(people)];
+    const char            *passwords[ARRAY_LEN(people)] = { NULL };
 
     if (read_passwords(job->app, passwords, &err) < 0 || make_people(job->app, passwords, &err) < 0)
         return app_fail(&err);

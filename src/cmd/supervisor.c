@@ -127,7 +127,8 @@ NORETURN static void become(const struct supervisor *sup, const struct service_s
     setsid();     /* the terminal's Ctrl-C is for the supervisor alone */
     on_broken_pipe(SIG_DFL);
     sigprocmask(SIG_SETMASK, &sup->old_mask, NULL);
-    dup2(null, STDIN_FILENO);
+    if (null >= 0)
+        dup2(null, STDIN_FILENO);
     if (log >= 0 && log != STDERR_FILENO) {
         dup2(log, STDERR_FILENO);
         dup2(log, STDOUT_FILENO);
