@@ -117,11 +117,11 @@ static void put_trace(struct line *l, const struct request *req)
 
 void access_log(struct request_private *p, unsigned status, int64_t took_us)
 {
-    struct http_loop    *loop = p->loop;
+    struct http_loop     *loop = p->loop;
     const struct request *req = &p->req;
-    enum log_level       level = status >= 500 ? LOG_ERROR : LOG_INFO;
-    const char          *pattern = req->route ? req->route->pattern : NULL;
-    char                 now[32];
+    enum log_level        level = status >= 500 ? LOG_ERROR : LOG_INFO;
+    const char           *pattern = req->route ? req->route->pattern : NULL;
+    char                  now[32];
 
     if (!log_wants(level) || (!loop->log && !(loop->log = malloc(LOG_BUFFER))))
         return;

@@ -127,12 +127,14 @@ static int admit_upload(struct request_private *p)
     if (!u)
         return error_set(&p->req.err, ERR_TOO_LARGE, "no memory for an upload");
     struct multipart_events events = { part_begin, part_data, part_end, p };
-    if (multipart_open(&u->parser, &p->req.arena, str_of(type ? type : ""), s->limits.max_parts, events, &p->req.err) < 0)
+    if (multipart_open(&u->parser, &p->req.arena, str_of(type ? type : ""), s->limits.max_parts, events, &p->req.err)
+        < 0)
         return -1;
     u->max = s->app.max_upload ? s->app.max_upload(&p->req) : s->limits.max_body;
     if (p->req.route->max_body > 0 && p->req.route->max_body < u->max)
         u->max = p->req.route->max_body;
-    uint64_t overhead = s->limits.max_body + (uint64_t)s->limits.max_parts * (MULTIPART_MAX_HEAD + MULTIPART_MAX_BOUNDARY + 8);
+    uint64_t overhead =
+        s->limits.max_body + (uint64_t)s->limits.max_parts * (MULTIPART_MAX_HEAD + MULTIPART_MAX_BOUNDARY + 8);
     if (p->declared != UINT64_MAX && (p->declared > u->max && p->declared - u->max > overhead))
         return too_large(p, u->max);
     if (p->declared == 0)
@@ -269,7 +271,8 @@ static enum MHD_Result refuse(struct request_private *p)
     p->state = REQ_DISCARD;
     if (p->declared != UINT64_MAX && p->declared - p->seen <= DRAIN_BYTES)
         return MHD_YES;
-    if (p->upload && p->upload->writing) { /* the connection must stay until the writer is back; then it comes here again */
+    if (p->upload
+        && p->upload->writing) { /* the connection must stay until the writer is back; then it comes here again */
         p->cut_off = true;
         request_suspend(p);
         return MHD_YES;
@@ -311,8 +314,8 @@ int body_end(struct request_private *p)
         return upload_error(p) < 0 ? -1 : multipart_close(&u->parser, &p->req.err);
     }
     p->req.body = sb_str(&p->body);
-    p->req.json = json_read(&p->req.arena, p->req.body, p->loop->server->limits.max_json_depth, p->loop->server->limits.max_json_keys,
-                            &p->req.err);
+    p->req.json = json_read(&p->req.arena, p->req.body, p->loop->server->limits.max_json_depth,
+                            p->loop->server->limits.max_json_keys, &p->req.err);
     return p->req.json ? 0 : -1;
 }
 

@@ -19,8 +19,9 @@ static const struct http_limits *limits_of(const struct conn *c)
 
 static void set_ip(struct conn *c)
 {
-    const void *address = c->addr.ss_family == AF_INET ? (const void *)&((const struct sockaddr_in *)(const void *)&c->addr)->sin_addr
-                                                       : (const void *)&((const struct sockaddr_in6 *)(const void *)&c->addr)->sin6_addr;
+    const void *address = c->addr.ss_family == AF_INET
+                              ? (const void *)&((const struct sockaddr_in *)(const void *)&c->addr)->sin_addr
+                              : (const void *)&((const struct sockaddr_in6 *)(const void *)&c->addr)->sin6_addr;
 
     if (!inet_ntop(c->addr.ss_family, address, c->ip, sizeof c->ip)) {
         c->ip[0] = '\0';
@@ -77,9 +78,9 @@ void conn_phase(struct conn *c, enum conn_phase phase)
 
 void raw_answer(struct conn *c, const struct error *err, const char *id)
 {
-    struct arena a = ARENA(32768);
-    struct sb    b = SB(&a);
-    struct str   body = problem_body(&a, err, id);
+    struct arena  a = ARENA(32768);
+    struct sb     b = SB(&a);
+    struct str    body = problem_body(&a, err, id);
     unsigned char random[24];
     char          trace[33], span[17];
 
@@ -87,15 +88,21 @@ void raw_answer(struct conn *c, const struct error *err, const char *id)
     hex_encode(trace, random, 16);
     hex_encode(span, random + 16, 8);
     sb_printf(&b, "HTTP/1.1 %u %s\r\n", error_info[err->code].http, error_info[err->code].code);
-    sb_printf(&b, "Content-Type: application/problem+json\r\nContent-Length: %zu\r\nConnection: close\r\nCache-Control: no-store\r\n", body.n);
-    sb_puts(&b, "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n");
+    sb_printf(
+        &b,
+        "Content-Type: application/problem+json\r\nContent-Length: %zu\r\nConnection: close\r\nCache-Control: no-store\r\n",
+        body.n);
+    sb_puts(
+        &b,
+        "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n");
     sb_printf(&b, "X-Request-Id: %s\r\ntraceparent: 00-%s-%s-01\r\n", id, trace, span);
     if (error_info[err->code].http == 503)
         sb_puts(&b, "Retry-After: 1\r\n");
     sb_puts(&b, "\r\n");
     sb_put(&b, body);
     if (!a.failed) {
-        ssize_t ignored = send(c->fd, b.p, b.n, MSG_NOSIGNAL | MSG_DONTWAIT); /* a client that does not read gets no answer */
+        ssize_t ignored =
+            send(c->fd, b.p, b.n, MSG_NOSIGNAL | MSG_DONTWAIT); /* a client that does not read gets no answer */
         (void)ignored;
     }
     arena_free(&a);
@@ -103,7 +110,7 @@ void raw_answer(struct conn *c, const struct error *err, const char *id)
 
 static void linger_ready(struct loop_fd *w, uint32_t events)
 {
-    struct conn *c = container_of(w, struct conn, watch);
+    struct conn              *c = container_of(w, struct conn, watch);
     static _Thread_local char sink[65536];
 
     (void)events;
@@ -121,7 +128,9 @@ static void linger_ready(struct loop_fd *w, uint32_t events)
 
 static void linger_watch(struct conn *c)
 {
-    struct error ignored = { 0 }; /* without a watch the connection is closed at once: the answer may be lost, nothing else */
+    struct error ignored = {
+        0
+    }; /* without a watch the connection is closed at once: the answer may be lost, nothing else */
 
     c->watch = (struct loop_fd){ .fd = c->fd, .ready = linger_ready };
     c->since_us = clock_steady_us();
@@ -209,12 +218,12 @@ static void hand_over(struct conn *c, bool is_large)
 
 static void gate_ready(struct loop_fd *w, uint32_t events)
 {
-    struct conn *c = container_of(w, struct conn, watch);
+    struct conn              *c = container_of(w, struct conn, watch);
     static _Thread_local char head[MAX_REQUEST_LINE + MAX_HEADERS + 1024];
-    struct error err = { 0 };
-    struct head  facts;
-    size_t       size;
-    ssize_t      n = recv(c->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
+    struct error              err = { 0 };
+    struct head               facts;
+    size_t                    size;
+    ssize_t                   n = recv(c->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;

@@ -7,11 +7,11 @@
 struct event_stream {
     struct event_stream    *next, *prev; /* of the loop; the loop's thread only */
     struct http_loop       *loop;
-    struct request_private *request;     /* NULL once libmicrohttpd is done with it; the loop's thread only */
-    int64_t                 sent_us;     /* the loop's thread only */
+    struct request_private *request; /* NULL once libmicrohttpd is done with it; the loop's thread only */
+    int64_t                 sent_us; /* the loop's thread only */
     bool                    listed;
-    pthread_mutex_t         lock;        /* the rest */
-    unsigned                refs;        /* sender, response, wake-up under way */
+    pthread_mutex_t         lock; /* the rest */
+    unsigned                refs; /* sender, response, wake-up under way */
     bool                    closed, waking;
     char                   *bytes;
     size_t                  n, cap;
@@ -102,8 +102,8 @@ bool event_send(struct event_stream *s, const char *type, struct str data)
     pthread_mutex_lock(&s->lock);
     bool ok = !s->closed && s->n + data.n + 64 + strlen(type) <= EVENT_BACKLOG;
     if (ok)
-        ok = append_str(s, S("event: ")) && append_str(s, str_of(type)) && append_str(s, S("\ndata: ")) && append_str(s, data)
-             && append_str(s, S("\n\n"));
+        ok = append_str(s, S("event: ")) && append_str(s, str_of(type)) && append_str(s, S("\ndata: "))
+             && append_str(s, data) && append_str(s, S("\n\n"));
     if (!ok)
         s->closed = true;
     wake(s);

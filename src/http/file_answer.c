@@ -30,7 +30,8 @@ static void choose_range(struct request_private *p)
         a->status = 206;
         a->offset = first;
         a->length = last - first + 1;
-        sb_printf(&b, "bytes %llu-%llu/%llu", (unsigned long long)first, (unsigned long long)last, (unsigned long long)a->size);
+        sb_printf(&b, "bytes %llu-%llu/%llu", (unsigned long long)first, (unsigned long long)last,
+                  (unsigned long long)a->size);
         break;
     case RANGE_NONE:
         error_set(&p->req.err, ERR_RANGE, "range outside of %llu bytes", (unsigned long long)a->size);

@@ -11,7 +11,8 @@ static bool is_token(struct str s)
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c))))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+              || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c))))
             return false;
     }
     return s.n > 0;
@@ -54,8 +55,9 @@ static bool host_valid(struct str host)
         port = host;
         name = str_cut(&port, ':');
         for (size_t i = 0; i < name.n; i++)
-            if (!((name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= 'A' && name.p[i] <= 'Z') || (name.p[i] >= '0' && name.p[i] <= '9')
-                  || name.p[i] == '-' || name.p[i] == '.' || name.p[i] == '_'))
+            if (!((name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= 'A' && name.p[i] <= 'Z')
+                  || (name.p[i] >= '0' && name.p[i] <= '9') || name.p[i] == '-' || name.p[i] == '.'
+                  || name.p[i] == '_'))
                 return false;
     }
     return name.n > 0 && name.n <= 255 && (!port.p || parse_u64("port", port, 1, 65535, &n, &ignored) == 0);
@@ -67,7 +69,8 @@ static int take_length(struct head *h, struct str v, struct error *err)
 
     if (h->lengths++ > 0)
         return bad(err, "two Content-Length headers");
-    if (v.n > 19 || (v.n > 1 && v.p[0] == '0') || parse_u64("Content-Length", v, 0, INT64_MAX, &h->length, &ignored) < 0)
+    if (v.n > 19 || (v.n > 1 && v.p[0] == '0')
+        || parse_u64("Content-Length", v, 0, INT64_MAX, &h->length, &ignored) < 0)
         return bad(err, "Content-Length is not a number");
     return 0;
 }
@@ -76,21 +79,25 @@ int head_field(struct head *h, struct str name, struct str value, struct error *
 {
     h->bytes += name.n + value.n + 4;
     if (++h->count > h->limits->count || name.n + value.n + 2 > h->limits->header || h->bytes > h->limits->headers)
-        return error_say(err, ERR_HEADERS_TOO_LARGE, NULL, "at most %u headers, %zu bytes each, %zu bytes in all", h->limits->count,
-                         h->limits->header, h->limits->headers);
+        return error_say(err, ERR_HEADERS_TOO_LARGE, NULL, "at most %u headers, %zu bytes each, %zu bytes in all",
+                         h->limits->count, h->limits->header, h->limits->headers);
     if (!is_token(name))
         return bad(err, "a header's name holds characters that are not allowed");
     if (!value_clean(value))
         return bad(err, "a header's value holds control characters");
     if (name_is(name, S("Host"))) {
         h->host = value;
-        return h->hosts++ > 0 ? bad(err, "two Host headers") : host_valid(value) ? 0 : bad(err, "Host is not a host name");
+        return h->hosts++ > 0      ? bad(err, "two Host headers")
+               : host_valid(value) ? 0
+                                   : bad(err, "Host is not a host name");
     }
     if (name_is(name, S("Content-Length")))
         return take_length(h, value, err);
     if (name_is(name, S("Transfer-Encoding"))) {
         h->chunked = true;
-        return h->encodings++ == 0 && name_is(value, S("chunked")) ? 0 : bad(err, "Transfer-Encoding is not exactly chunked");
+        return h->encodings++ == 0 && name_is(value, S("chunked"))
+                   ? 0
+                   : bad(err, "Transfer-Encoding is not exactly chunked");
     }
     if (name_is(name, S("Authorization")))
         return h->authorizations++ > 0 ? bad(err, "two Authorization headers") : 0;
@@ -138,11 +145,11 @@ int head_line(struct head *h, struct str line, struct error *err)
 /* The head is not whole yet: may it still become one? 0, or -1. rest: the line that has begun. */
 static int check_partial(struct str bytes, struct str rest, const struct head_limits *limits, struct error *err)
 {
-    if (rest.p == bytes.p && bytes.n > limits->line)
+    if (rest.p == bytes.p && bytes.n > limits->line + 1) /* a CR may stand there already */
         return error_say(err, ERR_URI_TOO_LONG, NULL, "the request line is over %zu bytes", limits->line);
-    if (rest.p != bytes.p && rest.n > limits->header)
+    if (rest.p != bytes.p && rest.n > limits->header + 1)
         return error_say(err, ERR_HEADERS_TOO_LARGE, NULL, "a header is over %zu bytes", limits->header);
-    if (bytes.n > limits->line + limits->headers)
+    if (bytes.n > limits->line + limits->headers + 4)
         return error_say(err, ERR_HEADERS_TOO_LARGE, NULL, "the headers are over %zu bytes", limits->headers);
     return 0;
 }
@@ -174,10 +181,13 @@ static int check_header(struct head *h, struct str line, struct error *err)
         value = (struct str){ value.p + 1, value.n - 1 };
     while (value.n > 0 && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
         value.n--;
+    if (line.n > name.n + value.n + 2) /* white space counts too */
+        h->bytes += line.n - name.n - value.n - 2;
     return head_field(h, name, value, err);
 }
 
-int head_check(struct str bytes, const struct head_limits *limits, size_t *ret_size, struct head *ret, struct error *err)
+int head_check(struct str bytes, const struct head_limits *limits, size_t *ret_size, struct head *ret,
+               struct error *err)
 {
     struct head h = { .limits = limits };
     struct str  rest = bytes, line;

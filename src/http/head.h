@@ -12,11 +12,11 @@ struct head_limits {
 /* What the headers said about framing; gathered header by header. */
 struct head {
     const struct head_limits *limits;
-    size_t     bytes;
-    unsigned   count, hosts, lengths, encodings, authorizations, types, expects, keys;
-    struct str host;
-    uint64_t   length; /* Content-Length */
-    bool       chunked, http10;
+    size_t                    bytes;
+    unsigned                  count, hosts, lengths, encodings, authorizations, types, expects, keys;
+    struct str                host;
+    uint64_t                  length; /* Content-Length */
+    bool                      chunked, http10;
 };
 
 /* One header; value without surrounding white space. -1 and ERR_VALIDATION, ERR_HEADERS_TOO_LARGE or ERR_EXPECTATION. */
@@ -28,7 +28,8 @@ MUST_CHECK int head_line(struct head *h, struct str line, struct error *err);
 
 /* Looks at the first bytes of a request as they came. 1: a whole head (its size and its facts are told), and it is in order; 0: more has to
    come; -1 and err. */
-MUST_CHECK int head_check(struct str bytes, const struct head_limits *limits, size_t *ret_size, struct head *ret, struct error *err);
+MUST_CHECK int head_check(struct str bytes, const struct head_limits *limits, size_t *ret_size, struct head *ret,
+                          struct error *err);
 
 /* The same for a head in which libmicrohttpd 0.9 has written NUL over line ends and colons: from behind the request line's version up to
    the end of the head. False: there was a bare LF, a NUL or a folded line. */

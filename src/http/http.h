@@ -21,9 +21,9 @@ enum param_type { PARAM_TEXT, PARAM_UINT, PARAM_BOOL, PARAM_UUID, PARAM_ENUM, PA
 struct param {
     const char     *name;
     enum param_type type;
-    const char     *fallback;  /* NULL: none */
-    uint64_t        min, max;  /* UINT: value; TEXT: length in bytes */
-    const char     *values;    /* ENUM: "a|b|c" */
+    const char     *fallback; /* NULL: none */
+    uint64_t        min, max; /* UINT: value; TEXT: length in bytes */
+    const char     *values;   /* ENUM: "a|b|c" */
     bool            required;
 };
 
@@ -35,32 +35,36 @@ enum body_kind {
 };
 
 struct route {
-    const char *method, *pattern;       /* "/api/v1/documents/{id}/text": {id} takes one segment and must be a UUID, {n} a number, {name} any */
-    uint64_t    needs;                  /* permission bits; never 0: public has to be said */
-    enum lane   lane;
+    const char *method,
+        *pattern; /* "/api/v1/documents/{id}/text": {id} takes one segment and must be a UUID, {n} a number, {name} any */
+    uint64_t       needs; /* permission bits; never 0: public has to be said */
+    enum lane      lane;
     enum body_kind body;
-    int       (*handle)(struct request *req); /* 0 and an answer set, or -1 and req->err. NULL: app->read with sql */
-    int         sql;                    /* of a read route without handle */
+    int (*handle)(struct request *req); /* 0 and an answer set, or -1 and req->err. NULL: app->read with sql */
+    int                 sql;            /* of a read route without handle */
     const struct param *params;         /* ended by a row without name; NULL: none */
-    const char *rate_class;             /* "request", "search", "upload" */
-    uint64_t    max_body;               /* 0: the setting of its kind */
+    const char         *rate_class;     /* "request", "search", "upload" */
+    uint64_t            max_body;       /* 0: the setting of its kind */
 };
 
 /* Who asks; filled in by app->authenticate, immutable afterwards. */
 struct principal {
     char     tenant_id[37], user_id[37], session_id[37];
     char     name[64];
-    char     kind;        /* 'u' user, 'k' API key, 0 nobody */
-    uint64_t granted;     /* permission bits */
+    char     kind;    /* 'u' user, 'k' API key, 0 nobody */
+    uint64_t granted; /* permission bits */
     unsigned plan, role;
-    int64_t  expires_us;  /* wall clock */
+    int64_t  expires_us; /* wall clock */
 };
 
 /* One file on its way in. The sink belongs to the app (blob store + hash); calls come one after another from threads of the pool. */
 struct http_upload_sink {
-    void *(*open)(struct request *req, const char *filename, struct error *err); /* may use all of req; write and abort only their sink */
+    void *(*open)(struct request *req, const char *filename,
+                  struct error *err); /* may use all of req; write and abort only their sink */
     int (*write)(void *sink, struct str bytes, struct error *err);
-    void (*abort)(void *sink); /* the client went away or the body is bad: leave nothing behind. Also called at the end of the request
+    void (*abort)(
+        void *
+            sink); /* the client went away or the body is bad: leave nothing behind. Also called at the end of the request
                                   when the handler did not take the sink (req->upload.sink = NULL) */
 };
 
@@ -70,31 +74,34 @@ struct request_upload {
     const char *mime_type; /* as sent; never the truth */
     uint64_t    size;
     /* form fields other than the file, at most max_parts of at most max_body bytes in all */
-    struct { const char *name; struct str value; } fields[16];
-    unsigned    field_count;
+    struct {
+        const char *name;
+        struct str  value;
+    } fields[16];
+    unsigned field_count;
 };
 
 struct request {
-    unsigned            magic;
-    struct arena        arena;
-    struct error        err;
-    const struct route *route;
-    const char         *method, *path; /* path as sent, without query; args are decoded */
-    const char         *args[4];       /* {…} of the pattern, in order */
-    const char        **params;        /* values of route->params in order, NULL where absent without fallback */
-    const json_t       *json;
-    struct str          body;
-    struct request_upload upload;
-    struct principal    who;
-    char                id[37];        /* X-Request-Id: ours, a UUID */
-    char                trace_id[33], span_id[17];
-    const char         *ip;            /* of the peer */
-    int64_t             started_us;    /* steady clock */
-    struct http_server *server;
-    void               *app;           /* struct http_app's arg */
-    void               *thread;        /* on the work lane: what thread_open gave (the database connection) */
-    struct loop        *loop;          /* the loop this request lives in */
-    void               *loop_state;    /* what app->loop_open gave for that loop (the pipeline) */
+    unsigned                magic;
+    struct arena            arena;
+    struct error            err;
+    const struct route     *route;
+    const char             *method, *path; /* path as sent, without query; args are decoded */
+    const char             *args[4];       /* {…} of the pattern, in order */
+    const char            **params;        /* values of route->params in order, NULL where absent without fallback */
+    const json_t           *json;
+    struct str              body;
+    struct request_upload   upload;
+    struct principal        who;
+    char                    id[37]; /* X-Request-Id: ours, a UUID */
+    char                    trace_id[33], span_id[17];
+    const char             *ip;         /* of the peer */
+    int64_t                 started_us; /* steady clock */
+    struct http_server     *server;
+    void                   *app;        /* struct http_app's arg */
+    void                   *thread;     /* on the work lane: what thread_open gave (the database connection) */
+    struct loop            *loop;       /* the loop this request lives in */
+    void                   *loop_state; /* what app->loop_open gave for that loop (the pipeline) */
     struct request_private *priv;
 };
 
@@ -105,16 +112,16 @@ struct http_app {
     void               *arg;
     void *(*loop_open)(void *arg, struct loop *loop, struct error *err); /* once per loop: state for the read lane */
     void (*loop_close)(void *loop_state);
-    void (*loop_flush)(void *loop_state);                                /* end of each turn */
+    void (*loop_flush)(void *loop_state); /* end of each turn */
     /* Once headers and route are known. 1: req->who is filled from memory; 0: ask authenticate_slow; -1: req->err. Public routes skip both. */
     int (*authenticate)(struct request *req);
-    int (*authenticate_slow)(struct request *req);                       /* on the work lane, may block. 0 or -1 */
+    int (*authenticate_slow)(struct request *req); /* on the work lane, may block. 0 or -1 */
     /* Rate limit, after authentication; may set answer headers. 0, or -1 and req->err (RATE_LIMITED). */
     int (*limit)(struct request *req);
     /* A read route: submit and return 0, later request_done; or -1 and req->err. */
     int (*read)(struct request *req);
     struct http_upload_sink sink;
-    uint64_t (*max_upload)(struct request *req);                         /* of this principal's plan */
+    uint64_t (*max_upload)(struct request *req); /* of this principal's plan */
     /* After the answer is out: metrics. */
     void (*finished)(struct request *req, unsigned status, uint64_t bytes_in, uint64_t bytes_out, int64_t took_us);
     /* The web app's file of a decoded path; p NULL: there is none. *ret_encoding comes in as "gzip" when the client takes it, else NULL, and goes
@@ -125,34 +132,42 @@ struct http_app {
 /* Plain values copied out of the settings by whoever opens the server. */
 struct http_limits {
     const char *listen;
-    unsigned    port, loops, max_connections, header_timeout_s, idle_timeout_s, min_body_rate, max_parts, max_json_depth, events_max, stop_s;
-    uint64_t    max_body, max_json_keys, request_memory;
-    bool        hsts;
+    unsigned port, loops, max_connections, header_timeout_s, idle_timeout_s, min_body_rate, max_parts, max_json_depth,
+        events_max, stop_s;
+    uint64_t max_body, max_json_keys, request_memory;
+    bool     hsts;
 };
 
-struct http_server *http_server_open(const struct http_app *app, const struct http_limits *limits, struct work_pool *pool, struct error *err);
+struct http_server *http_server_open(const struct http_app *app, const struct http_limits *limits,
+                                     struct work_pool *pool, struct error *err);
 unsigned            http_server_port(const struct http_server *s);
-void                http_server_run(struct http_server *s);  /* until stopped; then lets running requests finish, at most stop_s */
-void                http_server_stop(struct http_server *s); /* any thread or a signal handler */
-void                http_server_close(struct http_server *s); /* after work_pool_close: what still waits gets 503 */
-unsigned            http_server_connections(const struct http_server *s);
+void     http_server_run(struct http_server *s);  /* until stopped; then lets running requests finish, at most stop_s */
+void     http_server_stop(struct http_server *s); /* any thread or a signal handler */
+void     http_server_close(struct http_server *s); /* after work_pool_close: what still waits gets 503 */
+unsigned http_server_connections(const struct http_server *s);
 
 /* --- the answer: exactly one of these per request; set before handle returns 0 (or before request_done on the read lane) --- */
-void response_json(struct request *req, unsigned status, struct str body);           /* body lives in req->arena (or a result it owns) */
+void response_json(struct request *req, unsigned status,
+                   struct str body); /* body lives in req->arena (or a result it owns) */
 void response_text(struct request *req, unsigned status, const char *type, struct str body);
 void response_empty(struct request *req, unsigned status);
 /* A file: Range, If-Range, If-None-Match by etag, Content-Disposition by RFC 6266/8187. fd is taken over. */
-void response_file(struct request *req, int fd, uint64_t size, const char *type, const char *filename, bool is_inline, const char *etag);
+void response_file(struct request *req, int fd, uint64_t size, const char *type, const char *filename, bool is_inline,
+                   const char *etag);
 /* Server-sent events: the stream stays open until the client goes or events_close. */
 struct event_stream;
 struct event_stream *response_events(struct request *req);
 /* Any thread. False: the stream is gone or too far behind; drop it. type and data are copied; data has no newline. */
 bool event_send(struct event_stream *s, const char *type, struct str data);
 void event_release(struct event_stream *s); /* the sender's reference */
-void response_header(struct request *req, const char *name, const char *value);      /* additional; both live in req->arena or are static; value is refused when it holds CR or LF */
-void response_etag(struct request *req, const char *etag);                           /* strong, without quotes; GET answers If-None-Match with 304 */
-const char *request_header(struct request *req, const char *name);                   /* NULL when absent */
-const char *request_param(const struct request *req, const char *name);              /* value or fallback of a row of route->params; NULL absent */
+void response_header(
+    struct request *req, const char *name,
+    const char *value); /* additional; both live in req->arena or are static; value is refused when it holds CR or LF */
+void        response_etag(struct request *req,
+                          const char     *etag); /* strong, without quotes; GET answers If-None-Match with 304 */
+const char *request_header(struct request *req, const char *name); /* NULL when absent */
+const char *request_param(const struct request *req,
+                          const char           *name); /* value or fallback of a row of route->params; NULL absent */
 uint64_t    request_param_u64(const struct request *req, const char *name, uint64_t fallback);
 bool        request_param_bool(const struct request *req, const char *name, bool fallback);
 /* If-Match against etag: 0 fits or absent, -1 ERR_PRECONDITION. */

@@ -5,7 +5,8 @@ enum state { IN_DATA, AFTER_DELIMITER, AFTER_CR, AFTER_DASH, IN_HEAD, AT_END, AT
 
 static bool is_token(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+           || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static char lower(char c)
@@ -160,14 +161,15 @@ static bool boundary_valid(struct str b)
     for (size_t i = 0; i < b.n; i++) {
         char c = b.p[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("'()+_,-./:=? ", c))))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+              || (c != '\0' && strchr("'()+_,-./:=? ", c))))
             return false;
     }
     return b.n > 0 && b.n <= MULTIPART_MAX_BOUNDARY && b.p[b.n - 1] != ' ';
 }
 
-int multipart_open(struct multipart *m, struct arena *a, struct str content_type, unsigned max_parts, struct multipart_events events,
-                   struct error *err)
+int multipart_open(struct multipart *m, struct arena *a, struct str content_type, unsigned max_parts,
+                   struct multipart_events events, struct error *err)
 {
     struct str rest = content_type, type = str_trim(str_cut(&rest, ';')), boundary = { NULL, 0 };
 
@@ -201,7 +203,8 @@ static int part_names(struct multipart *m, struct str disposition, struct multip
     const char *base = has_plain ? filename_base(m->arena, browser_unescape(m->arena, plain)) : NULL;
     const char *base_extended = has_extended ? filename_base(m->arena, extended) : base;
     if (!base_extended || (has_plain && !base))
-        return error_say(err, ERR_VALIDATION, part->name, "the file name is empty, too long, not UTF-8 or holds control characters");
+        return error_say(err, ERR_VALIDATION, part->name,
+                         "the file name is empty, too long, not UTF-8 or holds control characters");
     if (base && strcmp(base, base_extended) != 0)
         return error_say(err, ERR_VALIDATION, part->name, "filename and filename* differ");
     part->filename = base_extended;
@@ -233,7 +236,8 @@ static int part_header(struct multipart *m, struct str line, struct multipart_pa
         part->type = str_dup(m->arena, utf8_head(value, 200));
         return text_printable(str_of(part->type)) ? 0 : bad(err, "has a part with a malformed content type");
     }
-    if (name_is(name, "content-transfer-encoding") && !name_is(value, "binary") && !name_is(value, "8bit") && !name_is(value, "7bit"))
+    if (name_is(name, "content-transfer-encoding") && !name_is(value, "binary") && !name_is(value, "8bit")
+        && !name_is(value, "7bit"))
         return bad(err, "has a part with a transfer encoding");
     return 0;
 }
@@ -301,7 +305,8 @@ static ssize_t feed_data(struct multipart *m, struct str s, struct error *err)
     m->matched = 0;
     if (m->parts == 0)
         return bad(err, "does not begin with its boundary");
-    return emit(m, m->delimiter, broken, err) < 0 ? -1 : (ssize_t)n; /* n may be 0: the byte is looked at again as data */
+    return emit(m, m->delimiter, broken, err) < 0 ? -1
+                                                  : (ssize_t)n; /* n may be 0: the byte is looked at again as data */
 }
 
 static int feed_head(struct multipart *m, char c, struct error *err)

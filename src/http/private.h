@@ -14,49 +14,50 @@
 
 enum {
     REQUEST_MAGIC = 0x7e0c51a3,
-    MAX_REQUEST_LINE = 8192,   /* 414 above */
-    MAX_HEADER = 16384,        /* one header; 431 above */
-    MAX_HEAD_SMALL = 4096,     /* first heads up to here go to the daemon with little memory a connection */
-    MAX_HEADERS = 65536,       /* all headers; 431 above */
+    MAX_REQUEST_LINE = 8192, /* 414 above */
+    MAX_HEADER = 16384,      /* one header; 431 above */
+    MAX_HEAD_SMALL = 4096,   /* first heads up to here go to the daemon with little memory a connection */
+    MAX_HEADERS = 65536,     /* all headers; 431 above */
     MAX_HEADER_COUNT = 100,
-    POOL_SMALL = 16384,        /* memory of a connection: request head, answer head, body in pieces */
-    POOL_LARGE = 98304,        /* the same where the first request's head is over MAX_HEAD_SMALL or its body over MAX_BODY_SMALL */
+    POOL_SMALL = 16384, /* memory of a connection: request head, answer head, body in pieces */
+    POOL_LARGE =
+        98304, /* the same where the first request's head is over MAX_HEAD_SMALL or its body over MAX_BODY_SMALL */
     MAX_BODY_SMALL = 262144,
-    DRAIN_BYTES = 262144,      /* so much of a refused body is read and dropped before the answer; more: answer and close */
-    LINGER_MS = 2000,          /* after an early answer the rest of the body is read so long, for the answer to arrive */
+    DRAIN_BYTES = 262144, /* so much of a refused body is read and dropped before the answer; more: answer and close */
+    LINGER_MS = 2000,     /* after an early answer the rest of the body is read so long, for the answer to arrive */
     UPLOAD_BUFFER = 262144,
-    SPARE_REQUESTS = 512,      /* request structs a loop keeps for reuse */
-    PING_S = 15,               /* comment on an event stream without events */
-    EVENT_BACKLOG = 262144,    /* bytes a stream may be behind before it is dropped */
-    PREFIX_SIZE = 2048,        /* a log line's or a raw answer's head */
-    SWEEP_US = 1000000,        /* how often slow connections are looked for */
-    STOP_TICK_US = 50000       /* how often a stopping loop looks whether it may end */
+    SPARE_REQUESTS = 512,   /* request structs a loop keeps for reuse */
+    PING_S = 15,            /* comment on an event stream without events */
+    EVENT_BACKLOG = 262144, /* bytes a stream may be behind before it is dropped */
+    PREFIX_SIZE = 2048,     /* a log line's or a raw answer's head */
+    SWEEP_US = 1000000,     /* how often slow connections are looked for */
+    STOP_TICK_US = 50000    /* how often a stopping loop looks whether it may end */
 };
 
 enum conn_phase {
-    CONN_GATE,    /* waits for its first head; ours */
-    CONN_IDLE,    /* libmicrohttpd's, between requests */
-    CONN_HEAD,    /* request line seen, headers not */
-    CONN_BODY,    /* body on its way */
-    CONN_RUN,     /* ours to answer */
-    CONN_SEND,    /* answer on its way */
-    CONN_STREAM,  /* event stream */
-    CONN_LINGER,  /* answered early, rest of the body is read and dropped; ours */
-    CONN_CLOSED   /* shut down, libmicrohttpd has yet to notice */
+    CONN_GATE,   /* waits for its first head; ours */
+    CONN_IDLE,   /* libmicrohttpd's, between requests */
+    CONN_HEAD,   /* request line seen, headers not */
+    CONN_BODY,   /* body on its way */
+    CONN_RUN,    /* ours to answer */
+    CONN_SEND,   /* answer on its way */
+    CONN_STREAM, /* event stream */
+    CONN_LINGER, /* answered early, rest of the body is read and dropped; ours */
+    CONN_CLOSED  /* shut down, libmicrohttpd has yet to notice */
 };
 
 struct conn {
-    struct conn      *next, *prev, *handing;
-    struct http_loop *loop;
-    struct loop_fd    watch; /* while CONN_GATE or CONN_LINGER */
-    enum conn_phase   phase;
-    int64_t           since_us; /* steady clock: the phase began */
-    uint64_t          acked;    /* TCP bytes acknowledged when it began */
+    struct conn            *next, *prev, *handing;
+    struct http_loop       *loop;
+    struct loop_fd          watch; /* while CONN_GATE or CONN_LINGER */
+    enum conn_phase         phase;
+    int64_t                 since_us; /* steady clock: the phase began */
+    uint64_t                acked;    /* TCP bytes acknowledged when it began */
     struct request_private *request;
     struct sockaddr_storage addr;
-    socklen_t         addr_len;
-    int               fd;
-    char              ip[INET6_ADDRSTRLEN];
+    socklen_t               addr_len;
+    int                     fd;
+    char                    ip[INET6_ADDRSTRLEN];
 };
 
 struct http_loop {
@@ -69,18 +70,18 @@ struct http_loop {
     int64_t             stop_deadline_us;
     void               *state; /* of app->loop_open */
     struct conn        *conns;
-    struct conn        *handing; /* given to libmicrohttpd, which may take them up in a later turn and in another order */
-    unsigned            in_flight;
+    struct conn *handing; /* given to libmicrohttpd, which may take them up in a later turn and in another order */
+    unsigned     in_flight;
     struct request_private *spare;
-    unsigned            spare_count;
+    unsigned                spare_count;
     struct request_private *aborts; /* uploads whose abort found the work lane full */
-    char               *log;
-    size_t              log_n;
-    unsigned char       random[1024];
-    size_t              random_left;
-    pthread_t           thread;
-    bool                has_thread;
-    struct event_stream *event_streams;
+    char                   *log;
+    size_t                  log_n;
+    unsigned char           random[1024];
+    size_t                  random_left;
+    pthread_t               thread;
+    bool                    has_thread;
+    struct event_stream    *event_streams;
 };
 
 struct http_server {
@@ -110,15 +111,15 @@ struct header {
 };
 
 struct answer {
-    enum answer_kind kind;
-    unsigned         status;
-    const char      *type, *etag, *encoding, *cache, *csp; /* NULL: as the kind has it */
-    struct str       body;
-    struct header   *headers;
-    int              fd;
-    uint64_t         size, offset, length; /* of the file; the part to send */
-    const char      *filename;
-    bool             is_inline;
+    enum answer_kind     kind;
+    unsigned             status;
+    const char          *type, *etag, *encoding, *cache, *csp; /* NULL: as the kind has it */
+    struct str           body;
+    struct header       *headers;
+    int                  fd;
+    uint64_t             size, offset, length; /* of the file; the part to send */
+    const char          *filename;
+    bool                 is_inline;
     struct event_stream *stream;
 };
 
@@ -140,8 +141,8 @@ struct request_private {
     struct conn            *conn;
     struct MHD_Connection  *mhd;
     enum state              state;
-    bool     begun, continued, suspended, is_head, close_after, answered, gone, done, over, cut_off;
-    const char             *target; /* as sent */
+    bool                    begun, continued, suspended, is_head, close_after, answered, gone, done, over, cut_off;
+    const char             *target;    /* as sent */
     const char             *target_at; /* where libmicrohttpd had it; only for comparing */
     struct str              query;
     const char             *version;
@@ -152,8 +153,8 @@ struct request_private {
     struct work             work;
     struct loop_call        back;
     void (*after)(struct request_private *p); /* on the loop, when the work is done */
-    int                     result;
-    uint64_t                bytes_out;
+    int      result;
+    uint64_t bytes_out;
 };
 
 #define container_of(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))
@@ -166,16 +167,17 @@ static inline struct request_private *private_of(struct request *req)
 
 /* server.c */
 void loop_random(struct http_loop *l, void *out, size_t n); /* n <= sizeof l->random */
-void server_room(struct http_loop *l);                      /* a connection has ended: accept again if that had stopped */
+void server_room(struct http_loop *l); /* a connection has ended: accept again if that had stopped */
 
 /* conn.c */
 struct conn *conn_new(struct http_loop *l, int fd);
 void         conn_free(struct conn *c);
 void         conn_phase(struct conn *c, enum conn_phase phase);
-void         conn_cut(struct conn *c);                      /* without a word */
+void         conn_cut(struct conn *c); /* without a word */
 void         conn_sweep(struct conn *c, int64_t now_us);
 void         gate_open(struct conn *c);
-struct conn *conn_handed(struct http_loop *l, int fd);      /* the one that was given to libmicrohttpd with this descriptor */
+struct conn *conn_handed(struct http_loop *l,
+                         int               fd); /* the one that was given to libmicrohttpd with this descriptor */
 /* Writes a whole answer to the socket, past libmicrohttpd, before it closes. err tells what. */
 void raw_answer(struct conn *c, const struct error *err, const char *id);
 /* A copy of the socket is read and dropped from for a while, so that closing it does not take the answer away from a client still sending. */
@@ -183,36 +185,38 @@ void linger_open(struct conn *c);
 
 /* request.c */
 void           *request_open(struct http_loop *l, struct conn *c, struct MHD_Connection *mhd, const char *target);
-enum MHD_Result request_step(struct request_private *p, const char *method, const char *version, const char *data, size_t *size);
+enum MHD_Result request_step(struct request_private *p, const char *method, const char *version, const char *data,
+                             size_t *size);
 void            request_over(struct request_private *p, enum MHD_RequestTerminationCode why);
 void            request_release(struct request_private *p);
 void            request_suspend(struct request_private *p);
 void            request_resume(struct request_private *p);
 /* On the work lane: fn; back on the loop: after. False: the lane is full. */
-MUST_CHECK bool request_work(struct request_private *p, void (*fn)(struct work *w, void *thread), void (*after)(struct request_private *p));
+MUST_CHECK bool request_work(struct request_private *p, void (*fn)(struct work *w, void *thread),
+                             void (*after)(struct request_private *p));
 /* req->err becomes the answer. */
-void            request_fail(struct request_private *p);
-void            request_give_up(struct request_private *p); /* the server ends: whatever it waits for does not come */
+void request_fail(struct request_private *p);
+void request_give_up(struct request_private *p); /* the server ends: whatever it waits for does not come */
 extern const struct head_limits request_head_limits;
 
 /* body.c */
-MUST_CHECK int body_admit(struct request_private *p);
+MUST_CHECK int  body_admit(struct request_private *p);
 enum MHD_Result body_take(struct request_private *p, const char *data, size_t *size);
 /* The body is whole. 0: ready to run, 1: suspended, -1 err. */
 MUST_CHECK int body_end(struct request_private *p);
 /* On the work lane, before the handler: the last bytes to the sink. */
-MUST_CHECK int  body_finish(struct request_private *p);
-void            body_abort(struct request_private *p); /* the sink, if it is still ours; then request_release */
+MUST_CHECK int body_finish(struct request_private *p);
+void           body_abort(struct request_private *p); /* the sink, if it is still ours; then request_release */
 
 /* response.c */
-enum MHD_Result answer_queue(struct request_private *p);
+enum MHD_Result      answer_queue(struct request_private *p);
 struct MHD_Response *file_response(struct request_private *p);
-void            answer_drop(struct answer *a);
-void            answer_asset(struct request_private *p, struct str body, const char *type, const char *encoding, const char *etag);
+void                 answer_drop(struct answer *a);
+void answer_asset(struct request_private *p, struct str body, const char *type, const char *encoding, const char *etag);
 /* The problem document of err. */
-struct str      problem_body(struct arena *a, const struct error *err, const char *id);
+struct str problem_body(struct arena *a, const struct error *err, const char *id);
 
-void            answer_events(struct request_private *p, struct event_stream *s);
+void answer_events(struct request_private *p, struct event_stream *s);
 
 /* events.c */
 struct MHD_Response *events_response(struct event_stream *s);

@@ -29,7 +29,8 @@ static int read_span(struct str s, uint64_t size, struct span *ret)
     struct str last = s, first = str_cut(&last, '-');
     uint64_t   a = 0, b = UINT64_MAX;
 
-    if (!last.p || (first.n > 0 && !read_number(first, &a)) || (last.n > 0 && !read_number(last, &b)) || (first.n == 0 && last.n == 0))
+    if (!last.p || (first.n > 0 && !read_number(first, &a)) || (last.n > 0 && !read_number(last, &b))
+        || (first.n == 0 && last.n == 0))
         return -1;
     if (first.n == 0) { /* the last b bytes */
         if (b == 0 || size == 0)

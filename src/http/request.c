@@ -149,7 +149,9 @@ static void busy(struct request_private *p)
 
 static void enter_context(const struct request *req)
 {
-    log_context = (struct log_context){ .request_id = req->id, .trace_id = req->trace_id, .span_id = req->span_id,
+    log_context = (struct log_context){ .request_id = req->id,
+                                        .trace_id = req->trace_id,
+                                        .span_id = req->span_id,
                                         .tenant = req->who.kind ? req->who.tenant_id : NULL };
 }
 
@@ -252,7 +254,8 @@ static int check_raw(struct request_private *p, const char *method)
     size_t                          line = (size_t)(end - method);
 
     if (end < method || !info || line > info->header_size || !head_was_strict(end, info->header_size - line))
-        return error_say(&p->req.err, ERR_VALIDATION, NULL, "the request is malformed: a line does not end in CR LF, or is folded");
+        return error_say(&p->req.err, ERR_VALIDATION, NULL,
+                         "the request is malformed: a line does not end in CR LF, or is folded");
     if (p->target_at != method + strlen(method) + 1 || p->version != p->target_at + strlen(p->target) + 1)
         return error_say(&p->req.err, ERR_VALIDATION, NULL, "the request is malformed: the request line");
 #else
@@ -289,7 +292,8 @@ static int take_target(struct request_private *p)
 
     for (size_t i = 0; i < rest.n; i++)
         if (rest.p[i] <= 0x20 || rest.p[i] >= 0x7f)
-            return error_say(&p->req.err, ERR_VALIDATION, "path", "the address holds characters that have to be escaped");
+            return error_say(&p->req.err, ERR_VALIDATION, "path",
+                             "the address holds characters that have to be escaped");
     if (host && str_starts(rest, S("http://")) && str_starts((struct str){ rest.p + 7, rest.n - 7 }, str_of(host)))
         rest = (struct str){ rest.p + 7 + strlen(host), rest.n - 7 - strlen(host) };
     p->query = rest;
@@ -325,7 +329,8 @@ static bool accepts_gzip(struct request *req)
         if (!str_eq(coding, S("gzip")) && !str_eq(coding, S("*")))
             continue;
         q = str_trim(q);
-        return !q.p || str_eq(q, S("q=1")) || (str_starts(q, S("q=0.")) && q.n > 4 && strspn(q.p + 4, "0") < q.n - 4) || str_starts(q, S("q=1."));
+        return !q.p || str_eq(q, S("q=1")) || (str_starts(q, S("q=0.")) && q.n > 4 && strspn(q.p + 4, "0") < q.n - 4)
+               || str_starts(q, S("q=1."));
     }
     return false;
 }
@@ -355,7 +360,8 @@ static int serve_asset(struct request_private *p, const struct str *segments, in
     }
     if (path.n == 0)
         sb_putc(&path, '/');
-    struct str body = app->asset && !req->arena.failed ? app->asset(path.p, &type, &encoding, &etag) : (struct str){ NULL, 0 };
+    struct str body =
+        app->asset && !req->arena.failed ? app->asset(path.p, &type, &encoding, &etag) : (struct str){ NULL, 0 };
     if (!body.p && app->asset && !req->arena.failed && !looks_like_file(path.p)) {
         encoding = wanted;
         body = app->asset("/index.html", &type, &encoding, &etag);
@@ -438,7 +444,8 @@ static void admit_checked(struct request_private *p)
     struct request     *req = &p->req;
     const struct route *route = req->route;
 
-    if (check_permission(p) < 0 || params_read(&req->arena, route->params, p->query, &req->params, &req->err) < 0 || body_admit(p) < 0) {
+    if (check_permission(p) < 0 || params_read(&req->arena, route->params, p->query, &req->params, &req->err) < 0
+        || body_admit(p) < 0) {
         refuse_body(p);
         return;
     }
@@ -567,7 +574,8 @@ static enum MHD_Result step_end(struct request_private *p)
     return answer_queue(p);
 }
 
-enum MHD_Result request_step(struct request_private *p, const char *method, const char *version, const char *data, size_t *size)
+enum MHD_Result request_step(struct request_private *p, const char *method, const char *version, const char *data,
+                             size_t *size)
 {
     if (!p->begun)
         admit(p, method, version);

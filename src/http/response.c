@@ -25,7 +25,9 @@ static struct answer *begin(struct request *req, enum answer_kind kind, unsigned
     }
     struct header *headers = p->answer.headers;
     const char    *etag = p->answer.etag;
-    p->answer = (struct answer){ .kind = kind, .status = status, .headers = headers, .etag = etag, .fd = -1, .csp = csp_api, .cache = "no-store" };
+    p->answer = (struct answer){
+        .kind = kind, .status = status, .headers = headers, .etag = etag, .fd = -1, .csp = csp_api, .cache = "no-store"
+    };
     return &p->answer;
 }
 
@@ -61,7 +63,8 @@ void response_empty(struct request *req, unsigned status)
     begin(req, ANSWER_BYTES, status);
 }
 
-void response_file(struct request *req, int fd, uint64_t size, const char *type, const char *filename, bool is_inline, const char *etag)
+void response_file(struct request *req, int fd, uint64_t size, const char *type, const char *filename, bool is_inline,
+                   const char *etag)
 {
     struct answer *a = begin(req, ANSWER_FILE, 200);
 
@@ -133,7 +136,7 @@ void request_fail(struct request_private *p)
         req->arena.failed = false;
         req->arena.limit = req->arena.used + PREFIX_SIZE * 4;
     }
-    struct str body = problem_body(&req->arena, &req->err, req->id);
+    struct str     body = problem_body(&req->arena, &req->err, req->id);
     struct answer *a = begin(req, ANSWER_BYTES, error_info[req->err.code].http);
     a->type = problem_type;
     a->body = body;
@@ -193,7 +196,9 @@ static void add_etag(struct request_private *p, struct MHD_Response *r)
 static void check_not_modified(struct request_private *p)
 {
     struct answer *a = &p->answer;
-    const char    *known = a->etag && a->status == 200 && strcmp(p->req.method, "GET") == 0 ? request_header(&p->req, "If-None-Match") : NULL;
+    const char    *known = a->etag && a->status == 200 && strcmp(p->req.method, "GET") == 0
+                               ? request_header(&p->req, "If-None-Match")
+                               : NULL;
 
     if (!known || !etag_listed(str_of(known), a->etag, /* weak */ true))
         return;
@@ -218,14 +223,16 @@ static struct MHD_Response *make_response(struct request_private *p)
         return r;
     }
     p->bytes_out = p->is_head ? 0 : a->body.n;
-    return MHD_create_response_from_buffer(a->body.n, (void *)(uintptr_t)(a->body.n > 0 ? a->body.p : ""), MHD_RESPMEM_PERSISTENT);
+    return MHD_create_response_from_buffer(a->body.n, (void *)(uintptr_t)(a->body.n > 0 ? a->body.p : ""),
+                                           MHD_RESPMEM_PERSISTENT);
 }
 
 enum MHD_Result answer_queue(struct request_private *p)
 {
     check_not_modified(p);
     if (p->answer.kind == ANSWER_NONE || p->req.arena.failed) {
-        error_set(&p->req.err, ERR_INTERNAL, p->req.arena.failed ? "the request's memory is used up" : "no answer was set");
+        error_set(&p->req.err, ERR_INTERNAL,
+                  p->req.arena.failed ? "the request's memory is used up" : "no answer was set");
         request_fail(p);
     }
     struct MHD_Response *r = make_response(p);

@@ -68,7 +68,7 @@ static int entry_init(struct entry *e, const struct route *r, struct error *err)
     if (e->method == 0 || r->pattern[0] != '/' || r->needs == 0)
         return error_set(err, ERR_INTERNAL, "route %s %s: bad method, pattern or permission", r->method, r->pattern);
     str_cut(&rest, '/');
-    while (rest.p) {
+    while (rest.p && r->pattern[1] != '\0') { /* "/" has no segments */
         struct str text = str_cut(&rest, '/');
 
         if (e->count == ROUTE_MAX_SEGMENTS)
@@ -193,8 +193,8 @@ static bool find_in(struct arena *a, const struct entry *e, unsigned method, con
     return false;
 }
 
-void route_find(const struct route_index *index, struct arena *a, const char *method, const struct str *segments, size_t count,
-                struct route_match *ret)
+void route_find(const struct route_index *index, struct arena *a, const char *method, const struct str *segments,
+                size_t count, struct route_match *ret)
 {
     struct str key = { "", 0 };
     unsigned   bit = method_bit(method);
@@ -305,7 +305,8 @@ static bool is_time(struct str s)
             return false;
     if (i != sizeof day - 1)
         return false;
-    unsigned month = (unsigned)(s.p[5] - '0') * 10 + (unsigned)(s.p[6] - '0'), date = (unsigned)(s.p[8] - '0') * 10 + (unsigned)(s.p[9] - '0');
+    unsigned month = (unsigned)(s.p[5] - '0') * 10 + (unsigned)(s.p[6] - '0'),
+             date = (unsigned)(s.p[8] - '0') * 10 + (unsigned)(s.p[9] - '0');
     if (month < 1 || month > 12 || date < 1 || date > 31)
         return false;
     if (s.n == i)
@@ -325,8 +326,9 @@ static bool is_time(struct str s)
     }
     struct str zone = { s.p + i, s.n - i };
     return str_eq(zone, S("Z"))
-           || (zone.n == 6 && (zone.p[0] == '+' || zone.p[0] == '-') && zone.p[3] == ':' && zone.p[1] >= '0' && zone.p[1] <= '1'
-               && zone.p[2] >= '0' && zone.p[2] <= '9' && zone.p[4] >= '0' && zone.p[4] <= '5' && zone.p[5] >= '0' && zone.p[5] <= '9');
+           || (zone.n == 6 && (zone.p[0] == '+' || zone.p[0] == '-') && zone.p[3] == ':' && zone.p[1] >= '0'
+               && zone.p[1] <= '1' && zone.p[2] >= '0' && zone.p[2] <= '9' && zone.p[4] >= '0' && zone.p[4] <= '5'
+               && zone.p[5] >= '0' && zone.p[5] <= '9');
 }
 
 static bool is_cursor(struct str s)
@@ -334,7 +336,8 @@ static bool is_cursor(struct str s)
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_'
+              || c == '.'))
             return false;
     }
     return s.n > 0 && s.n <= 1024;
@@ -355,7 +358,8 @@ static const char *param_wrong(const struct param *p, struct str v)
         return text_printable(v) ? NULL : "must not hold control or direction characters";
     case PARAM_UINT:
         return parse_u64(p->name, v, p->min, p->max > 0 ? p->max : UINT64_MAX, &n, &ignored) == 0
-                   ? NULL : "must be a whole number within its range";
+                   ? NULL
+                   : "must be a whole number within its range";
     case PARAM_BOOL:
         return str_eq(v, S("true")) || str_eq(v, S("false")) ? NULL : "must be true or false";
     case PARAM_UUID:

@@ -20,8 +20,8 @@ struct route_match {
 };
 
 /* path: decoded segment by segment, see path_split. 0: found, or route NULL and allowed set (405) or 0 (404). */
-void route_find(const struct route_index *index, struct arena *a, const char *method, const struct str *segments, size_t count,
-                struct route_match *ret);
+void route_find(const struct route_index *index, struct arena *a, const char *method, const struct str *segments,
+                size_t count, struct route_match *ret);
 
 /* The methods as a list for Allow: "GET, HEAD, POST, OPTIONS". */
 const char *route_allow(struct arena *a, unsigned allowed);
@@ -31,6 +31,7 @@ const char *route_allow(struct arena *a, unsigned allowed);
 MUST_CHECK int path_split(struct arena *a, struct str raw, struct str segments[ROUTE_MAX_SEGMENTS], struct error *err);
 
 /* Values of the rows in order (fallback or NULL where absent), checked; -1 and all wrong ones in err->fields. */
-MUST_CHECK int params_read(struct arena *a, const struct param *params, struct str query, const char ***ret, struct error *err);
+MUST_CHECK int params_read(struct arena *a, const struct param *params, struct str query, const char ***ret,
+                           struct error *err);
 
 #endif

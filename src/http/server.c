@@ -35,8 +35,8 @@ static void *on_target(void *loop, const char *target, struct MHD_Connection *mh
     return request_open(loop, conn_of(mhd), mhd, target ? target : "");
 }
 
-static enum MHD_Result on_request(void *loop, struct MHD_Connection *mhd, const char *url, const char *method, const char *version,
-                                  const char *data, size_t *size, void **request)
+static enum MHD_Result on_request(void *loop, struct MHD_Connection *mhd, const char *url, const char *method,
+                                  const char *version, const char *data, size_t *size, void **request)
 {
     (void)loop;
     (void)mhd;
@@ -53,7 +53,8 @@ static void on_completed(void *loop, struct MHD_Connection *mhd, void **request,
     *request = NULL;
 }
 
-static void on_connection(void *arg, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode what)
+static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode what)
 {
     struct http_loop *l = arg;
 
@@ -267,7 +268,8 @@ void http_server_run(struct http_server *s)
 
 /* --- opening --- */
 
-static int make_address(const struct http_limits *limits, unsigned port, struct sockaddr_storage *ret, socklen_t *ret_len, struct error *err)
+static int make_address(const struct http_limits *limits, unsigned port, struct sockaddr_storage *ret,
+                        socklen_t *ret_len, struct error *err)
 {
     struct sockaddr_in  *v4 = (struct sockaddr_in *)(void *)ret;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)ret;
@@ -298,25 +300,29 @@ static int open_listen(struct http_server *s, struct http_loop *l, struct error 
 
     if (make_address(&s->limits, s->port, &a, &n, err) < 0)
         return -1;
-    int fd = l->listen_watch.fd = socket(a.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int  fd = l->listen_watch.fd = socket(a.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0
               && (s->loop_count == 1 || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0)
               && (a.ss_family == AF_INET || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0)
-              && bind(fd, (struct sockaddr *)&a, n) == 0 && listen(fd, SOMAXCONN) == 0 && getsockname(fd, (struct sockaddr *)&a, &n) == 0;
+              && bind(fd, (struct sockaddr *)&a, n) == 0 && listen(fd, SOMAXCONN) == 0
+              && getsockname(fd, (struct sockaddr *)&a, &n) == 0;
     if (!ok)
-        return error_say(err, ERR_UNAVAILABLE, "port", "cannot listen on %s port %u: %s", s->limits.listen, s->port, strerror(errno));
-    s->port = ntohs(a.ss_family == AF_INET ? ((struct sockaddr_in *)(void *)&a)->sin_port : ((struct sockaddr_in6 *)(void *)&a)->sin6_port);
+        return error_say(err, ERR_UNAVAILABLE, "port", "cannot listen on %s port %u: %s", s->limits.listen, s->port,
+                         strerror(errno));
+    s->port = ntohs(a.ss_family == AF_INET ? ((struct sockaddr_in *)(void *)&a)->sin_port
+                                           : ((struct sockaddr_in6 *)(void *)&a)->sin6_port);
     return 0;
 }
 
 static struct MHD_Daemon *open_daemon(struct http_loop *l, size_t memory, struct loop_fd *watch, struct error *err)
 {
     unsigned           flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME;
-    struct MHD_Daemon *d = MHD_start_daemon(flags, 0, NULL, NULL, on_request, l,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory, MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)4096,
-        MHD_OPTION_CONNECTION_LIMIT, l->server->limits.max_connections + 1, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
-        MHD_OPTION_URI_LOG_CALLBACK, on_target, l, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+    struct MHD_Daemon *d = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, l, MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory,
+        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)4096, MHD_OPTION_CONNECTION_LIMIT,
+        l->server->limits.max_connections + 1, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, l, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_URI_LOG_CALLBACK, on_target, l,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     const union MHD_DaemonInfo *info = d ? MHD_get_daemon_info(d, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 
     if (!info) {
@@ -356,7 +362,8 @@ static int open_loop(struct http_server *s, struct http_loop *l, struct error *e
     return 0;
 }
 
-struct http_server *http_server_open(const struct http_app *app, const struct http_limits *limits, struct work_pool *pool, struct error *err)
+struct http_server *http_server_open(const struct http_app *app, const struct http_limits *limits,
+                                     struct work_pool *pool, struct error *err)
 {
     unsigned            loops = limits->loops > 0 ? limits->loops : 1;
     struct http_server *s = calloc(1, sizeof *s + loops * sizeof s->loops[0]);
@@ -392,7 +399,8 @@ static void finish_loop(struct http_loop *l)
         if (c->request && c->request->suspended)
             request_give_up(c->request);
     events_stop(l);
-    for (int i = 0; i < 8; i++) { /* a few rounds: what ends a request may hand over a call, and a call may end a request */
+    for (int i = 0; i < 8;
+         i++) { /* a few rounds: what ends a request may hand over a call, and a call may end a request */
         loop_run_calls(l->loop);
         end_of_turn(l);
     }

@@ -91,8 +91,9 @@ static int get_counts(struct request *req)
 {
     struct sb b = SB(&req->arena);
 
-    sb_printf(&b, "{\"connections\":%u,\"uploads\":%u,\"sinks\":%u,\"aborts\":%u}", http_server_connections(req->server),
-              atomic_load(&app.uploads), atomic_load(&app.sinks), atomic_load(&app.aborts));
+    sb_printf(&b, "{\"connections\":%u,\"uploads\":%u,\"sinks\":%u,\"aborts\":%u}",
+              http_server_connections(req->server), atomic_load(&app.uploads), atomic_load(&app.sinks),
+              atomic_load(&app.aborts));
     response_json(req, 200, sb_str(&b));
     return 0;
 }
@@ -157,8 +158,8 @@ static int get_file(struct request *req)
         closep(&fd);
         return error_set(&req->err, ERR_NOT_FOUND, "no such file");
     }
-    response_file(req, fd, (uint64_t)st.st_size, "application/octet-stream", request_param(req, "as"), request_param_bool(req, "inline", false),
-                  "file-v1");
+    response_file(req, fd, (uint64_t)st.st_size, "application/octet-stream", request_param(req, "as"),
+                  request_param_bool(req, "inline", false), "file-v1");
     return 0;
 }
 
@@ -298,8 +299,14 @@ static int post_event(struct request *req)
 
 static int know(struct request *req, const char *token, bool slow)
 {
-    static const struct { const char *token; bool slow; const char *name; uint64_t granted; } known[] = {
-        { "Bearer fast", false, "fast", PERM(document_read) }, { "Bearer slow", true, "slow", PERM(document_read) },
+    static const struct {
+        const char *token;
+        bool        slow;
+        const char *name;
+        uint64_t    granted;
+    } known[] = {
+        { "Bearer fast", false, "fast", PERM(document_read) },
+        { "Bearer slow", true, "slow", PERM(document_read) },
         { "Bearer none", false, "none", 0 },
     };
 
@@ -404,22 +411,35 @@ static void on_signal(int signal)
 }
 
 struct options {
-    uint64_t loops, max_connections, header_timeout, idle_timeout, min_body_rate, max_body, max_upload, threads, queue, quiet, stop;
+    uint64_t loops, max_connections, header_timeout, idle_timeout, min_body_rate, max_body, max_upload, threads, queue,
+        quiet, stop;
 };
 
 static int read_options(struct options *o, int argc, char **argv, struct error *err)
 {
-    struct { const char *name; uint64_t *value; } const names[] = {
-        { "loops", &o->loops }, { "max_connections", &o->max_connections }, { "header_timeout", &o->header_timeout },
-        { "idle_timeout", &o->idle_timeout }, { "min_body_rate", &o->min_body_rate }, { "max_body", &o->max_body },
-        { "max_upload", &o->max_upload }, { "threads", &o->threads }, { "queue", &o->queue }, { "quiet", &o->quiet }, { "stop", &o->stop },
+    struct {
+        const char *name;
+        uint64_t   *value;
+    } const names[] = {
+        { "loops", &o->loops },
+        { "max_connections", &o->max_connections },
+        { "header_timeout", &o->header_timeout },
+        { "idle_timeout", &o->idle_timeout },
+        { "min_body_rate", &o->min_body_rate },
+        { "max_body", &o->max_body },
+        { "max_upload", &o->max_upload },
+        { "threads", &o->threads },
+        { "queue", &o->queue },
+        { "quiet", &o->quiet },
+        { "stop", &o->stop },
     };
 
     for (int i = 2; i < argc; i++) {
         struct str value = str_of(argv[i]), name = str_cut(&value, '=');
 
         for (size_t k = 0; k < ARRAY_LEN(names); k++)
-            if (str_eq(name, str_of(names[k].name)) && parse_u64(names[k].name, value, 0, INT64_MAX, names[k].value, err) < 0)
+            if (str_eq(name, str_of(names[k].name))
+                && parse_u64(names[k].name, value, 0, INT64_MAX, names[k].value, err) < 0)
                 return -1;
     }
     return 0;
@@ -436,14 +456,32 @@ int main(int argc, char **argv)
     app.max_upload = o.max_upload;
     log_open(o.quiet ? LOG_ERROR : LOG_INFO, "test", NULL);
     struct http_app a = {
-        .routes = routes, .route_count = ARRAY_LEN(routes), .arg = &app, .authenticate = authenticate, .authenticate_slow = authenticate_slow,
-        .limit = limit, .read = read_later, .sink = { sink_open, sink_write, sink_abort }, .max_upload = max_upload, .asset = asset,
+        .routes = routes,
+        .route_count = ARRAY_LEN(routes),
+        .arg = &app,
+        .authenticate = authenticate,
+        .authenticate_slow = authenticate_slow,
+        .limit = limit,
+        .read = read_later,
+        .sink = { sink_open, sink_write, sink_abort },
+        .max_upload = max_upload,
+        .asset = asset,
     };
     struct http_limits limits = {
-        .listen = "127.0.0.1", .loops = (unsigned)o.loops, .max_connections = (unsigned)o.max_connections,
-        .header_timeout_s = (unsigned)o.header_timeout, .idle_timeout_s = (unsigned)o.idle_timeout, .min_body_rate = (unsigned)o.min_body_rate,
-        .max_parts = 20, .max_json_depth = 32, .events_max = 10, .stop_s = (unsigned)o.stop, .max_body = o.max_body, .max_json_keys = 1000,
-        .request_memory = 16777216, .hsts = false,
+        .listen = "127.0.0.1",
+        .loops = (unsigned)o.loops,
+        .max_connections = (unsigned)o.max_connections,
+        .header_timeout_s = (unsigned)o.header_timeout,
+        .idle_timeout_s = (unsigned)o.idle_timeout,
+        .min_body_rate = (unsigned)o.min_body_rate,
+        .max_parts = 20,
+        .max_json_depth = 32,
+        .events_max = 10,
+        .stop_s = (unsigned)o.stop,
+        .max_body = o.max_body,
+        .max_json_keys = 1000,
+        .request_memory = 16777216,
+        .hsts = false,
     };
     struct work_pool *pool = work_pool_open((unsigned)o.threads, (unsigned)o.queue, (struct work_hooks){ 0 }, &err);
     app.server = pool ? http_server_open(&a, &limits, pool, &err) : NULL;
