@@ -7,7 +7,7 @@ struct embedder *model_open(const struct app *app, struct error *err)
 {
     const struct settings *s = app->settings;
     long                   cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned               threads = s->embed_threads ? (unsigned)s->embed_threads : cores > 1 ? (unsigned)cores / 2 : 1;
+    unsigned threads = s->embed_threads ? (unsigned)s->embed_threads : cores > 1 ? (unsigned)cores / 2 : 1;
 
     if (strcmp(s->embed_provider, "none") == 0)
         return NULL;

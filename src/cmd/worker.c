@@ -72,7 +72,8 @@ static void hold_tag(struct worker_thread *t, const char *tag)
     pthread_mutex_unlock(&t->lock);
 }
 
-static const struct celery_end *refuse(struct celery_end *end, enum celery_state state, const char *type, const char *why)
+static const struct celery_end *refuse(struct celery_end *end, enum celery_state state, const char *type,
+                                       const char *why)
 {
     *end = (struct celery_end){ state, type, why };
     return end;
@@ -90,8 +91,8 @@ static const struct celery_end *end_of(struct celery_end *end, enum job_outcome 
     return end;
 }
 
-static const struct celery_end *run_job(struct worker_thread *t, struct delivery *d, const char *tenant_id, const char *id, struct celery_end *end,
-                                        struct error *why)
+static const struct celery_end *run_job(struct worker_thread *t, struct delivery *d, const char *tenant_id,
+                                        const char *id, struct celery_end *end, struct error *why)
 {
     enum job_outcome outcome;
 
@@ -106,7 +107,8 @@ static const struct celery_end *run_job(struct worker_thread *t, struct delivery
     case JOB_NOT_OURS:
         break;
     }
-    return refuse(end, CELERY_FAILURE, "RuntimeError", "the job does not wait to be done: it has ended, is in other hands, or is unknown");
+    return refuse(end, CELERY_FAILURE, "RuntimeError",
+                  "the job does not wait to be done: it has ended, is in other hands, or is unknown");
 }
 
 static int cancel_tx(struct db *db, void *arg, struct error *err)
@@ -124,19 +126,21 @@ static void cancel(struct worker_thread *t, const char *tenant_id, const char *i
 }
 
 /* What stands in a message is only asked for; what is done about it is in the table. */
-static const struct celery_end *obey(struct worker_thread *t, struct delivery *d, struct celery_end *end, struct error *why)
+static const struct celery_end *obey(struct worker_thread *t, struct delivery *d, struct celery_end *end,
+                                     struct error *why)
 {
     const struct celery_message *m = &d->message;
-    const char    *tenant_id = jv_text(m->kwargs, "tenant_id", ""), *id = jv_text(m->kwargs, "job_id", "");
-    int64_t        now = clock_wall_us();
-    enum job_kind  kind;
+    const char   *tenant_id = jv_text(m->kwargs, "tenant_id", ""), *id = jv_text(m->kwargs, "job_id", "");
+    int64_t       now = clock_wall_us();
+    enum job_kind kind;
 
     if (job_kind_of_task(m->task, &kind) < 0)
         return refuse(end, CELERY_UNKNOWN_TASK, NULL, m->task);
     if (!uuid_valid(str_of(tenant_id)) || !uuid_valid(str_of(id)))
         return refuse(end, CELERY_FAILURE, "ValueError", "the task needs the kwargs tenant_id and job_id");
     if (m->linked)
-        return refuse(end, CELERY_FAILURE, "NotImplementedError", "this worker does not carry out callbacks, chains and chords");
+        return refuse(end, CELERY_FAILURE, "NotImplementedError",
+                      "this worker does not carry out callbacks, chains and chords");
     if (t->worker->node && node_revoked(t->worker->node, m->id)) {
         cancel(t, tenant_id, id);
         return refuse(end, CELERY_REVOKED, NULL, "revoked");
@@ -172,7 +176,8 @@ static void work_without_redis(struct worker_thread *t)
 
     int rc = job_due(t->db, &a, t->worker->queues, 1, 1, &refs, &n, &err);
     for (size_t i = 0; rc == 0 && i < n; i++)
-        job_run_one(&t->worker->env, t->slot, t->db, t->name, refs[i].tenant_id.text, refs[i].id.text, &t->worker->stopping, &outcome, &err);
+        job_run_one(&t->worker->env, t->slot, t->db, t->name, refs[i].tenant_id.text, refs[i].id.text,
+                    &t->worker->stopping, &outcome, &err);
     arena_free(&a);
     if (n == 0)
         clock_sleep_ms(AWAY_WAIT_MS);
@@ -260,7 +265,8 @@ static void reconcile(struct worker *w)
         struct job_ref   *refs;
         size_t            n = 0;
 
-        if (depth >= 0 && job_due(w->db, &a, one, DUE_AT_ONCE, depth <= w->threads ? RESEND_S : 0, &refs, &n, &err) == 0)
+        if (depth >= 0
+            && job_due(w->db, &a, one, DUE_AT_ONCE, depth <= w->threads ? RESEND_S : 0, &refs, &n, &err) == 0)
             for (size_t i = 0; i < n; i++)
                 if (!queue_publish(w->env.queue, &refs[i]))
                     break; /* marked as sent, so found again in a while */
@@ -300,13 +306,15 @@ static void embed_missing(struct worker *w)
             ids[i] = arena_text(&a, id.text, sizeof id.text - 1);
         }
         made = 0;
-        if (db_query_alone(w->db, (struct db_scope){ 0 }, &a, SQL_PROCESS_EMBED_MISSING, ARGS(embedder_model(w->env.embedder), db_array(&a, ids)), &r,
-                           &err) < 0)
+        if (db_query_alone(w->db, (struct db_scope){ 0 }, &a, SQL_PROCESS_EMBED_MISSING,
+                           ARGS(embedder_model(w->env.embedder), db_array(&a, ids)), &r, &err)
+            < 0)
             log_at(LOG_WARNING, "looking for passages without vectors: %s", err.detail);
         else if (row_next(&r))
             made = row_int(&r, "made");
         if (made > 0)
-            log_at(LOG_INFO, "%lld documents without vectors of %s get them", (long long)made, embedder_model(w->env.embedder));
+            log_at(LOG_INFO, "%lld documents without vectors of %s get them", (long long)made,
+                   embedder_model(w->env.embedder));
         arena_free(&a);
     }
 }
@@ -456,7 +464,8 @@ static void read_queues(struct options *o, struct argp_state *state, const char 
         struct str name = str_cut(&rest, ',');
 
         if (!str_eq(name, S("default")) && !str_eq(name, S("embeddings")) && !str_eq(name, S("processing")))
-            argp_error(state, "-Q: there is no queue '%.*s'; the queues are default, embeddings, processing", (int)name.n, name.p);
+            argp_error(state, "-Q: there is no queue '%.*s'; the queues are default, embeddings, processing",
+                       (int)name.n, name.p);
         o->queues[n++] = str_dup(&o->app->arena, name);
     }
     o->queues[n] = NULL;
@@ -479,19 +488,25 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_worker(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        { .name = "queues", .key = 'Q', .arg = "LIST", .doc = "queues to work on, between commas (default,embeddings,processing)" },
+        { .name = "queues",
+          .key = 'Q',
+          .arg = "LIST",
+          .doc = "queues to work on, between commas (default,embeddings,processing)" },
         { .name = "concurrency", .key = 'c', .arg = "N", .doc = "jobs at the same time (setting worker-threads)" },
         { 0 }
     };
-    static const struct argp parser = { .options = options, .parser = parse, .doc = "Runs jobs: reads, cuts and embeds documents." };
-    struct app     app = { 0 };
-    struct options o = { .app = &app, .queues = { "default", "embeddings", "processing" } };
-    struct error   err = { 0 };
+    static const struct argp parser = { .options = options,
+                                        .parser = parse,
+                                        .doc = "Runs jobs: reads, cuts and embeds documents." };
+    struct app               app = { 0 };
+    struct options           o = { .app = &app, .queues = { "default", "embeddings", "processing" } };
+    struct error             err = { 0 };
 
     if (app_open(&app, &argc, argv) < 0)
         return 2;
     app_arguments(&app, &parser, argc, argv, &o);
-    log_open_by_name(app.settings->log_level, "worker", *app.settings->log_trace_project ? app.settings->log_trace_project : NULL);
+    log_open_by_name(app.settings->log_level, "worker",
+                     *app.settings->log_trace_project ? app.settings->log_trace_project : NULL);
     struct worker *w = calloc(1, sizeof *w);
     int            rc = -1;
 

@@ -24,8 +24,8 @@ MUST_CHECK int job_kind_of_task(const char *task, enum job_kind *ret);
 struct job_ref {
     struct uuid   tenant_id, id;
     enum job_kind kind;
-    unsigned      priority; /* 0 (most urgent) to 9 */
-    unsigned      attempts; /* tries so far */
+    unsigned      priority;        /* 0 (most urgent) to 9 */
+    unsigned      attempts;        /* tries so far */
     char          traceparent[56]; /* W3C, "" without */
 };
 

@@ -23,7 +23,8 @@ static int load_batch(struct embed *e, struct error *err)
 {
     const struct job *job = e->run->job;
 
-    return db_query_alone(e->run->db, (struct db_scope){ .tenant_id = job->ref.tenant_id.text }, e->arena, SQL_PROCESS_VECTORS_MISSING,
+    return db_query_alone(e->run->db, (struct db_scope){ .tenant_id = job->ref.tenant_id.text }, e->arena,
+                          SQL_PROCESS_VECTORS_MISSING,
                           ARGS(job->document_id.text, db_int(e->arena, job->version), db_int(e->arena, e->after),
                                embedder_model(e->run->env->embedder), db_int(e->arena, BATCH)),
                           &e->rows, err);
@@ -86,26 +87,33 @@ static int finish(struct db *db, struct embed *e, struct error *err)
     char              detail[64];
 
     snprintf(detail, sizeof detail, "{\"vectors\": %zu}", e->total + (size_t)e->n);
-    int done = db_exec(db, SQL_PROCESS_DONE, ARGS(job->document_id.text, db_int(e->arena, job->version), embedder_model(e->run->env->embedder)),
-                       err);
+    int done = db_exec(
+        db, SQL_PROCESS_DONE,
+        ARGS(job->document_id.text, db_int(e->arena, job->version), embedder_model(e->run->env->embedder)), err);
     if (done <= 0) /* of an older version, or read again meanwhile: that reading's job will say it */
         return done;
-    if (job_event_add(db, job->document_id.text, job->version, job->ref.id.text, job->ref.attempts, "vectors", detail, 0, err) < 0)
+    if (job_event_add(db, job->document_id.text, job->version, job->ref.id.text, job->ref.attempts, "vectors", detail,
+                      0, err)
+        < 0)
         return -1;
-    return job_event_add(db, job->document_id.text, job->version, job->ref.id.text, job->ref.attempts, "done", NULL, 0, err);
+    return job_event_add(db, job->document_id.text, job->version, job->ref.id.text, job->ref.attempts, "done", NULL, 0,
+                         err);
 }
 
 static int batch_tx(struct db *db, void *arg, struct error *err)
 {
     struct embed     *e = arg;
     const struct job *job = e->run->job;
-    int               held = e->last ? job_succeed(db, job, err) : job_hold(db, job, (unsigned)e->run->env->settings->job_lease, err);
+    int held = e->last ? job_succeed(db, job, err) : job_hold(db, job, (unsigned)e->run->env->settings->job_lease, err);
 
     if (held < 0)
         return -1;
-    if (e->n > 0 && db_exec(db, SQL_PROCESS_VECTORS_ADD,
-                            ARGS(job->document_id.text, embedder_model(e->run->env->embedder), db_array(e->arena, e->ids),
-                                 db_array(e->arena, e->vectors)), err) < 0)
+    if (e->n > 0
+        && db_exec(db, SQL_PROCESS_VECTORS_ADD,
+                   ARGS(job->document_id.text, embedder_model(e->run->env->embedder), db_array(e->arena, e->ids),
+                        db_array(e->arena, e->vectors)),
+                   err)
+               < 0)
         return -1;
     return e->last ? finish(db, e, err) : 0;
 }
@@ -132,10 +140,11 @@ static int no_model_tx(struct db *db, void *arg, struct error *err)
     int             rc = job_succeed(db, run->job, err);
 
     if (rc == 0)
-        rc = db_exec(db, SQL_PROCESS_DONE_WITHOUT, ARGS(run->job->document_id.text, db_int(&a, run->job->version)), err);
+        rc =
+            db_exec(db, SQL_PROCESS_DONE_WITHOUT, ARGS(run->job->document_id.text, db_int(&a, run->job->version)), err);
     if (rc > 0)
-        rc = job_event_add(db, run->job->document_id.text, run->job->version, run->job->ref.id.text, run->job->ref.attempts, "done",
-                           "{\"vectors\": null}", 0, err);
+        rc = job_event_add(db, run->job->document_id.text, run->job->version, run->job->ref.id.text,
+                           run->job->ref.attempts, "done", "{\"vectors\": null}", 0, err);
     arena_free(&a);
     return rc < 0 ? -1 : 0;
 }
@@ -145,7 +154,8 @@ int job_embed(struct job_run *run, struct error *err)
     struct embed e = { .run = run, .after = -1 };
 
     if (!run->env->embedder) { /* the setting changed since the job was made */
-        if (db_in_tx(run->db, (struct db_scope){ .tenant_id = run->job->ref.tenant_id.text }, no_model_tx, run, err) < 0)
+        if (db_in_tx(run->db, (struct db_scope){ .tenant_id = run->job->ref.tenant_id.text }, no_model_tx, run, err)
+            < 0)
             return -1;
         job_tell(run, "processed", "done");
         return 0;

@@ -12,7 +12,15 @@
 #include <stdatomic.h>
 
 /* How a try ended. */
-enum job_outcome { JOB_SUCCEEDED, JOB_RETRIED, JOB_FAILED, JOB_DEAD /* failed after its last try */, JOB_LOST, JOB_GIVEN_BACK, JOB_OUTCOMES };
+enum job_outcome {
+    JOB_SUCCEEDED,
+    JOB_RETRIED,
+    JOB_FAILED,
+    JOB_DEAD /* failed after its last try */,
+    JOB_LOST,
+    JOB_GIVEN_BACK,
+    JOB_OUTCOMES
+};
 
 /* What all jobs of the process share. */
 struct job_env {
@@ -28,8 +36,9 @@ struct job_run {
     const struct job     *job;
     struct db            *db;
     struct arena         *arena;
-    const atomic_bool    *lost;     /* the lease went to somebody else, or the job was cancelled: end early, nothing can be written */
-    const atomic_bool    *stopping; /* the worker stops: a long job ends at the next good place with JOB_UNFINISHED */
+    const atomic_bool
+        *lost; /* the lease went to somebody else, or the job was cancelled: end early, nothing can be written */
+    const atomic_bool *stopping; /* the worker stops: a long job ends at the next good place with JOB_UNFINISHED */
 };
 
 /* 0: done, and job_succeed committed. JOB_UNFINISHED: what was done is kept, give it back. -1: ERR_UNPROCESSABLE with a cause in err->field
@@ -50,9 +59,9 @@ struct job_slot;
 struct job_slot *job_slot_open(void);
 void             job_slot_close(struct job_slot *s);
 /* By the housekeeping thread, each third of a lease. */
-void             job_slot_renew(struct job_slot *s, struct db *db, unsigned lease_s);
+void job_slot_renew(struct job_slot *s, struct db *db, unsigned lease_s);
 /* At the end of the time for stopping: what is still in hand goes back into the queue; its thread can write nothing any more. */
-void             job_slot_give_back(struct job_slot *s, struct db *db, struct queue *queue);
+void job_slot_give_back(struct job_slot *s, struct db *db, struct queue *queue);
 
 /* Claims and runs one job. Logs one line at its end. */
 enum job_result {
@@ -60,8 +69,9 @@ enum job_result {
     JOB_NOT_OURS, /* done already, in other hands, not due, or unknown */
     JOB_NO_DATABASE,
 };
-enum job_result job_run_one(const struct job_env *env, struct job_slot *slot, struct db *db, const char *worker, const char *tenant_id,
-                            const char *id, const atomic_bool *stopping, enum job_outcome *ret_outcome, struct error *ret_why);
+enum job_result job_run_one(const struct job_env *env, struct job_slot *slot, struct db *db, const char *worker,
+                            const char *tenant_id, const char *id, const atomic_bool *stopping,
+                            enum job_outcome *ret_outcome, struct error *ret_why);
 
 /* The one place that counts (dms_jobs_*_total). */
 void jobs_count(enum job_kind kind, enum job_outcome outcome, int64_t took_us);

@@ -43,8 +43,9 @@ static int process_load(struct process *p, struct error *err)
     const struct job *job = p->run->job;
     struct rows       r;
 
-    if (db_query_alone(p->run->db, (struct db_scope){ .tenant_id = job->ref.tenant_id.text }, p->run->arena, SQL_PROCESS_LOAD,
-                       ARGS(job->document_id.text, db_int(p->run->arena, job->version)), &r, err) < 0)
+    if (db_query_alone(p->run->db, (struct db_scope){ .tenant_id = job->ref.tenant_id.text }, p->run->arena,
+                       SQL_PROCESS_LOAD, ARGS(job->document_id.text, db_int(p->run->arena, job->version)), &r, err)
+        < 0)
         return -1;
     p->gone = !row_next(&r) || row_bool(&r, "gone");
     if (p->gone)
@@ -75,8 +76,9 @@ static int write_lines(struct db *db, struct process *p, struct error *err)
     const struct job *job = p->run->job;
 
     for (unsigned i = p->lines_written; i < p->line_count; i++)
-        if (job_event_add(db, job->document_id.text, job->version, job->ref.id.text, job->ref.attempts, p->lines[i].step, p->lines[i].detail,
-                          p->lines[i].at_us, err) < 0)
+        if (job_event_add(db, job->document_id.text, job->version, job->ref.id.text, job->ref.attempts,
+                          p->lines[i].step, p->lines[i].detail, p->lines[i].at_us, err)
+            < 0)
             return -1;
     return 0;
 }
@@ -162,7 +164,8 @@ static int process_extract(struct process *p, struct error *err)
     _cleanup_(closep) int  fd = -1;
 
     limits.program = p->run->env->extract_program;
-    limits.max_text_bytes = set->extract_text < EXTRACTION_MAX_TEXT_BYTES ? set->extract_text : EXTRACTION_MAX_TEXT_BYTES;
+    limits.max_text_bytes =
+        set->extract_text < EXTRACTION_MAX_TEXT_BYTES ? set->extract_text : EXTRACTION_MAX_TEXT_BYTES;
     limits.max_pages = set->extract_pages < EXTRACTION_MAX_PAGES ? set->extract_pages : EXTRACTION_MAX_PAGES;
     limits.max_memory_bytes = set->extract_memory;
     limits.max_file_bytes = set->max_upload;
@@ -186,8 +189,11 @@ static int process_chunk(struct process *p, struct error *err)
 {
     const struct settings *set = p->run->env->settings;
     struct embedder       *e = p->run->env->embedder;
-    struct chunk_rules     rules = { .max_tokens = set->chunk_tokens, .overlap_tokens = set->chunk_overlap, .max_chunks = set->chunks_max,
-                                     .count_tokens = e ? count_tokens : NULL, .arg = e };
+    struct chunk_rules     rules = { .max_tokens = set->chunk_tokens,
+                                     .overlap_tokens = set->chunk_overlap,
+                                     .max_chunks = set->chunks_max,
+                                     .count_tokens = e ? count_tokens : NULL,
+                                     .arg = e };
     bool                   cut = false;
 
     if (rules.overlap_tokens * 2 > rules.max_tokens)
@@ -226,8 +232,10 @@ static int add_chunks(struct db *db, struct process *p, const char *title, size_
         error_set(err, ERR_TOO_LARGE, "%zu passages take more than the memory for them", n);
     else
         rc = db_exec(db, SQL_PROCESS_CHUNKS_ADD,
-                     ARGS(job->document_id.text, db_int(&a, job->version), title, db_array(&a, lists[0]), db_array(&a, lists[1]),
-                          db_array(&a, lists[2]), db_array(&a, lists[3]), db_array(&a, lists[4]), db_array(&a, lists[5])), err);
+                     ARGS(job->document_id.text, db_int(&a, job->version), title, db_array(&a, lists[0]),
+                          db_array(&a, lists[1]), db_array(&a, lists[2]), db_array(&a, lists[3]),
+                          db_array(&a, lists[4]), db_array(&a, lists[5])),
+                     err);
     arena_free(&a);
     return rc < 0 ? -1 : 0;
 }
@@ -254,8 +262,10 @@ static int update_document(struct db *db, struct process *p, bool done, const ch
 
     if (db_query(db, a, SQL_PROCESS_DOCUMENT,
                  ARGS(job->document_id.text, db_int(a, job->version), p->x.mime_type, done ? "processed" : "processing",
-                      db_int(a, p->x.page_count), db_int(a, (int64_t)p->chunk_count), p->x.language, p->note, p->x.title, p->extracted),
-                 &r, err) < 0)
+                      db_int(a, p->x.page_count), db_int(a, (int64_t)p->chunk_count), p->x.language, p->note,
+                      p->x.title, p->extracted),
+                 &r, err)
+        < 0)
         return -1;
     *ret_title = row_next(&r) ? row_text(&r, "title") : NULL;
     return 0;
@@ -272,8 +282,10 @@ static int process_tx(struct db *db, void *arg, struct error *err)
     if (job_succeed(db, job, err) < 0 || update_document(db, p, !vectors, &title, err) < 0)
         return -1;
     p->current = title != NULL;
-    if (db_exec(db, SQL_PROCESS_TEXT, ARGS(job->document_id.text, db_int(p->run->arena, job->version), text, p->extracted, p->x.mime_type),
-                err) < 0
+    if (db_exec(db, SQL_PROCESS_TEXT,
+                ARGS(job->document_id.text, db_int(p->run->arena, job->version), text, p->extracted, p->x.mime_type),
+                err)
+            < 0
         || write_lines(db, p, err) < 0)
         return -1;
     if (!p->current)
@@ -284,7 +296,8 @@ static int process_tx(struct db *db, void *arg, struct error *err)
     if (vectors)
         return job_enqueue(db, job->ref.tenant_id.text, JOB_DOCUMENT_EMBED, job->document_id.text, job->version, 3,
                            job->ref.traceparent[0] ? job->ref.traceparent : NULL, &p->next, err);
-    return job_event_add(db, job->document_id.text, job->version, job->ref.id.text, job->ref.attempts, "done", NULL, 0, err);
+    return job_event_add(db, job->document_id.text, job->version, job->ref.id.text, job->ref.attempts, "done", NULL, 0,
+                         err);
 }
 
 static int gone_tx(struct db *db, void *arg, struct error *err)

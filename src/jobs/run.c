@@ -101,9 +101,11 @@ void job_slot_give_back(struct job_slot *s, struct db *db, struct queue *queue)
 
 void jobs_count(enum job_kind kind, enum job_outcome outcome, int64_t took_us)
 {
-#define X(name, kind, task, queue, function)                                                                                  \
-    [JOB_##name] = { [JOB_SUCCEEDED] = METRIC_JOBS_SUCCEEDED_##name, [JOB_RETRIED] = METRIC_JOBS_RETRIED_##name,              \
-                     [JOB_FAILED] = METRIC_JOBS_FAILED_##name,       [JOB_DEAD] = METRIC_JOBS_DEAD_##name },
+#define X(name, kind, task, queue, function)                         \
+    [JOB_##name] = { [JOB_SUCCEEDED] = METRIC_JOBS_SUCCEEDED_##name, \
+                     [JOB_RETRIED] = METRIC_JOBS_RETRIED_##name,     \
+                     [JOB_FAILED] = METRIC_JOBS_FAILED_##name,       \
+                     [JOB_DEAD] = METRIC_JOBS_DEAD_##name },
     static const enum metric ends[JOB_KINDS][JOB_OUTCOMES] = {
 #include "tbl/job_kinds.def"
     };
@@ -127,8 +129,8 @@ void job_tell(struct job_run *run, const char *status, const char *step)
 
     if (!run->job->document_id.text[0])
         return;
-    sb_printf(&data, "{\"id\": \"%s\", \"version\": %u, \"status\": \"%s\", \"step\": \"%s\", \"job_id\": \"%s\"}", run->job->document_id.text, run->job->version,
-              status, step, run->job->ref.id.text);
+    sb_printf(&data, "{\"id\": \"%s\", \"version\": %u, \"status\": \"%s\", \"step\": \"%s\", \"job_id\": \"%s\"}",
+              run->job->document_id.text, run->job->version, status, step, run->job->ref.id.text);
     queue_notify(run->env->queue, run->job->ref.tenant_id.text, "document", sb_str(&data));
     arena_free(&a);
 }
@@ -140,8 +142,8 @@ static void tell_job(struct job_run *run, const char *state)
     struct arena      a = ARENA(4096); /* the job's own may be used up */
     struct sb         data = SB(&a);
 
-    sb_printf(&data, "{\"id\": \"%s\", \"kind\": \"%s\", \"state\": \"%s\", \"attempts\": %u, \"document_id\": ", job->ref.id.text,
-              job_kinds[job->ref.kind].kind, state, job->ref.attempts);
+    sb_printf(&data, "{\"id\": \"%s\", \"kind\": \"%s\", \"state\": \"%s\", \"attempts\": %u, \"document_id\": ",
+              job->ref.id.text, job_kinds[job->ref.kind].kind, state, job->ref.attempts);
     sb_json(&data, job->document_id.text[0] ? job->document_id.text : NULL);
     sb_putc(&data, '}');
     queue_notify(run->env->queue, job->ref.tenant_id.text, "job", sb_str(&data));
@@ -183,7 +185,8 @@ static int ending_tx(struct db *db, void *arg, struct error *err)
         return -1;
     if (!job->document_id.text[0])
         return 0;
-    return job_event_add(db, job->document_id.text, job->version, job->ref.id.text, job->ref.attempts, "error", e->line, 0, err);
+    return job_event_add(db, job->document_id.text, job->version, job->ref.id.text, job->ref.attempts, "error", e->line,
+                         0, err);
 }
 
 static void put_failure(struct sb *b, const struct failure *f)
@@ -241,10 +244,13 @@ static enum job_outcome end_unfinished(struct job_run *run)
 /* The function, and what follows from its answer. */
 static enum job_outcome run_claimed(struct job_run *run, struct error *why)
 {
-    static const struct failure deaths = { "worker_lost", "Processing was interrupted again and again; the document may be what "
-                                           "brings the reader down.", true };
+    static const struct failure deaths = { "worker_lost",
+                                           "Processing was interrupted again and again; the document may be what "
+                                           "brings the reader down.",
+                                           true };
 
-    if (run->job->ref.attempts > run->env->settings->job_attempts) { /* the tries before ended without a word: workers died */
+    if (run->job->ref.attempts
+        > run->env->settings->job_attempts) { /* the tries before ended without a word: workers died */
         error_set(why, ERR_INTERNAL, "%u tries ended without a word", run->job->ref.attempts - 1);
         return end_badly(run, &deaths, &(struct error){ 0 });
     }
@@ -261,14 +267,16 @@ static enum job_outcome run_claimed(struct job_run *run, struct error *why)
 
 static void log_end(const struct job *job, enum job_outcome outcome, int64_t took_us, const struct error *why)
 {
-    static const char *const names[JOB_OUTCOMES] = { "succeeded", "will be tried again", "failed", "failed for good", "lost", "given back" };
-    static const enum log_level levels[JOB_OUTCOMES] = { LOG_INFO, LOG_WARNING, LOG_INFO, LOG_ERROR, LOG_WARNING, LOG_INFO };
-    struct arena a = ARENA(8192);
-    struct sb    b = SB(&a), members = SB(&a);
+    static const char *const    names[JOB_OUTCOMES] = { "succeeded", "will be tried again", "failed", "failed for good",
+                                                        "lost",      "given back" };
+    static const enum log_level levels[JOB_OUTCOMES] = { LOG_INFO,  LOG_WARNING, LOG_INFO,
+                                                         LOG_ERROR, LOG_WARNING, LOG_INFO };
+    struct arena                a = ARENA(8192);
+    struct sb                   b = SB(&a), members = SB(&a);
 
     sb_printf(&b, "%s %s", job_kinds[job->ref.kind].kind, names[outcome]);
-    sb_printf(&members, ",\"document\":\"%s\",\"version\":%u,\"attempt\":%u,\"ms\":%lld", job->document_id.text, job->version, job->ref.attempts,
-              (long long)(took_us / 1000));
+    sb_printf(&members, ",\"document\":\"%s\",\"version\":%u,\"attempt\":%u,\"ms\":%lld", job->document_id.text,
+              job->version, job->ref.attempts, (long long)(took_us / 1000));
     if (outcome != JOB_SUCCEEDED && why->code != ERR_NONE) {
         sb_puts(&members, ",\"error\":");
         struct str detail = str_of(why->detail[0] ? why->detail : error_text(why));
@@ -291,14 +299,17 @@ static void tell_end(struct job_run *run, enum job_outcome outcome)
         tell_job(run, states[outcome]);
 }
 
-enum job_result job_run_one(const struct job_env *env, struct job_slot *slot, struct db *db, const char *worker, const char *tenant_id,
-                            const char *id, const atomic_bool *stopping, enum job_outcome *ret_outcome, struct error *ret_why)
+enum job_result job_run_one(const struct job_env *env, struct job_slot *slot, struct db *db, const char *worker,
+                            const char *tenant_id, const char *id, const atomic_bool *stopping,
+                            enum job_outcome *ret_outcome, struct error *ret_why)
 {
     struct arena   arena = ARENA(JOB_MEMORY);
     struct job     job;
     char           trace_id[33];
-    struct job_run run = { .env = env, .job = &job, .db = db, .arena = &arena, .lost = &slot->lost, .stopping = stopping };
-    int64_t        start_us = clock_steady_us();
+    struct job_run run = {
+        .env = env, .job = &job, .db = db, .arena = &arena, .lost = &slot->lost, .stopping = stopping
+    };
+    int64_t start_us = clock_steady_us();
 
     *ret_why = (struct error){ 0 };
     int claimed = job_claim(db, tenant_id, id, worker, (unsigned)env->settings->job_lease, &job, ret_why);

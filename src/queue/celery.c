@@ -68,7 +68,8 @@ static void put_body(struct sb *b, const struct celery_task *t)
 {
     struct sb body = SB(b->arena);
 
-    sb_printf(&body, "[%s, %s, {\"callbacks\": null, \"errbacks\": null, \"chain\": null, \"chord\": null}]", t->args, t->kwargs);
+    sb_printf(&body, "[%s, %s, {\"callbacks\": null, \"errbacks\": null, \"chain\": null, \"chord\": null}]", t->args,
+              t->kwargs);
     sb_puts(b, "{\"body\": \"");
     celery_base64(b, sb_str(&body));
     sb_puts(b, "\", \"content-encoding\": \"utf-8\", \"content-type\": \"application/json\", ");
@@ -86,8 +87,11 @@ static void put_headers(struct sb *b, const struct celery_sender *s, const struc
     sb_puts(b, "\"headers\": {\"lang\": \"py\", ");
     put_member(b, "task", t->task);
     put_member(b, "id", t->id);
-    sb_printf(b, "\"shadow\": null, \"eta\": null, \"expires\": null, \"group\": null, \"group_index\": null, \"retries\": %u, "
-                 "\"timelimit\": [null, null], ", t->retries);
+    sb_printf(
+        b,
+        "\"shadow\": null, \"eta\": null, \"expires\": null, \"group\": null, \"group_index\": null, \"retries\": %u, "
+        "\"timelimit\": [null, null], ",
+        t->retries);
     put_member(b, "root_id", t->id);
     put_member(b, "parent_id", NULL);
     put_member(b, "argsrepr", t->argsrepr);
@@ -126,11 +130,20 @@ void celery_write_job(struct sb *b, const struct celery_sender *s, const struct 
 
     sb_printf(&kwargs, "{\"tenant_id\": \"%s\", \"job_id\": \"%s\"}", job->tenant_id.text, job->id.text);
     sb_printf(&repr, "{'tenant_id': '%s', 'job_id': '%s'}", job->tenant_id.text, job->id.text);
-    celery_write(b, s, &(struct celery_task){
-        .task = job_kinds[job->kind].task, .id = job->id.text, .queue = job_kinds[job->kind].queue, .args = "[]",
-        .kwargs = sb_str(&kwargs).p, .argsrepr = "()", .kwargsrepr = sb_str(&repr).p, .retries = job->attempts,
-        .priority = job->priority, .ignore_result = true, .tag = tag,
-        .traceparent = job->traceparent[0] ? job->traceparent : NULL, .tenant_id = job->tenant_id.text });
+    celery_write(b, s,
+                 &(struct celery_task){ .task = job_kinds[job->kind].task,
+                                        .id = job->id.text,
+                                        .queue = job_kinds[job->kind].queue,
+                                        .args = "[]",
+                                        .kwargs = sb_str(&kwargs).p,
+                                        .argsrepr = "()",
+                                        .kwargsrepr = sb_str(&repr).p,
+                                        .retries = job->attempts,
+                                        .priority = job->priority,
+                                        .ignore_result = true,
+                                        .tag = tag,
+                                        .traceparent = job->traceparent[0] ? job->traceparent : NULL,
+                                        .tenant_id = job->tenant_id.text });
 }
 
 /* Python's isoformat of an aware time in UTC. */
@@ -164,14 +177,17 @@ void celery_write_result(struct sb *b, const char *task_id, const struct celery_
     sb_putc(b, '}');
 }
 
-void celery_write_envelope(struct sb *b, struct str body, const char *headers, const char *exchange, const char *routing_key)
+void celery_write_envelope(struct sb *b, struct str body, const char *headers, const char *exchange,
+                           const char *routing_key)
 {
     struct uuid tag = uuid_v7();
 
     sb_puts(b, "{\"body\": \"");
     celery_base64(b, body);
-    sb_printf(b, "\", \"content-encoding\": \"utf-8\", \"content-type\": \"application/json\", \"headers\": %s, "
-                 "\"properties\": {\"delivery_mode\": 1, \"delivery_info\": {\"exchange\": ", headers);
+    sb_printf(b,
+              "\", \"content-encoding\": \"utf-8\", \"content-type\": \"application/json\", \"headers\": %s, "
+              "\"properties\": {\"delivery_mode\": 1, \"delivery_info\": {\"exchange\": ",
+              headers);
     sb_json(b, exchange);
     sb_puts(b, ", \"routing_key\": ");
     sb_json(b, routing_key);
@@ -232,7 +248,8 @@ static int read_headers(const json_t *h, struct celery_message *m, struct error 
     m->kwargsrepr = display(h, "kwargsrepr", "{}");
     m->retries = (unsigned)jv_int(h, "retries", 0);
     m->ignore_result = jv_bool(h, "ignore_result", false);
-    if (!read_time(short_text(h, "expires", NULL), &m->expires_us) || !read_time(short_text(h, "eta", NULL), &m->eta_us))
+    if (!read_time(short_text(h, "expires", NULL), &m->expires_us)
+        || !read_time(short_text(h, "eta", NULL), &m->eta_us))
         return bad(err, "a time that is none");
     return 0;
 }
@@ -292,7 +309,8 @@ int celery_read(struct arena *a, struct str raw, struct celery_message *ret, str
         return bad(err, "a content type other than application/json");
     if (!body)
         return bad(err, "no body");
-    if (read_headers(jv_get(v, "headers"), &m, err) < 0 || read_properties(jv_get(v, "properties"), &m, &base64, err) < 0
+    if (read_headers(jv_get(v, "headers"), &m, err) < 0
+        || read_properties(jv_get(v, "properties"), &m, &base64, err) < 0
         || read_body(a, str_of(body), base64, &m, err) < 0)
         return -1;
     *ret = m;

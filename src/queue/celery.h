@@ -43,7 +43,7 @@ struct celery_message {
     const json_t *args, *kwargs;
     unsigned      priority, retries;
     bool          ignore_result, linked; /* linked: has callbacks, a chain or a chord, which we do not carry out */
-    int64_t       expires_us, eta_us; /* wall clock; 0 without */
+    int64_t       expires_us, eta_us;    /* wall clock; 0 without */
 };
 /* ERR_VALIDATION for what is no JSON message of protocol 2 with a delivery tag. Everything lives in the arena. */
 MUST_CHECK int celery_read(struct arena *a, struct str raw, struct celery_message *ret, struct error *err);
@@ -58,7 +58,8 @@ struct celery_end {
 void celery_write_result(struct sb *b, const char *task_id, const struct celery_end *end, int64_t wall_us);
 
 /* The envelope of events and replies around body. headers: a JSON object. */
-void celery_write_envelope(struct sb *b, struct str body, const char *headers, const char *exchange, const char *routing_key);
+void celery_write_envelope(struct sb *b, struct str body, const char *headers, const char *exchange,
+                           const char *routing_key);
 /* RFC 4648 section 4, padded. */
 void celery_base64(struct sb *b, struct str bytes);
 bool celery_from_base64(struct arena *a, struct str s, struct str *ret);

@@ -42,8 +42,8 @@ struct node {
     pthread_mutex_t lock; /* for all that follows */
     struct slot     slots[NODE_MAX_SLOTS];
     uint64_t        total[KNOWN_TASKS], clock;
-    char          (*revoked)[SHORT]; /* a ring of NODE_MAX_REVOKED */
-    size_t          revoked_count;
+    char (*revoked)[SHORT]; /* a ring of NODE_MAX_REVOKED */
+    size_t revoked_count;
 };
 
 static uint64_t tick(struct node *n, uint64_t heard)
@@ -120,8 +120,11 @@ static bool beat(struct node *n, const char *type)
     if (getloadavg(load, 3) < 0)
         load[0] = load[1] = load[2] = 0;
     begin_event(n, &b);
-    sb_printf(&b, ", \"freq\": %.1f, \"active\": %u, \"processed\": %llu, \"loadavg\": [%.2f, %.2f, %.2f], \"sw_ident\": \"dms\", "
-                  "\"sw_ver\": \"1\", \"sw_sys\": \"Linux\"", BEAT_US / 1e6, active(n), (unsigned long long)processed(n), load[0], load[1], load[2]);
+    sb_printf(
+        &b,
+        ", \"freq\": %.1f, \"active\": %u, \"processed\": %llu, \"loadavg\": [%.2f, %.2f, %.2f], \"sw_ident\": \"dms\", "
+        "\"sw_ver\": \"1\", \"sw_sys\": \"Linux\"",
+        BEAT_US / 1e6, active(n), (unsigned long long)processed(n), load[0], load[1], load[2]);
     bool good = redis_ready(n->mouth) && redis_skip(n->mouth, put_event(n, n->mouth, &b, type));
     arena_free(&a);
     return good;
@@ -148,19 +151,21 @@ static unsigned put_received(struct node *n, struct redis *r, struct arena *a, c
     return put_event(n, r, &b, "task-received") + put_event(n, r, &started, "task-started");
 }
 
-static unsigned put_ended(struct node *n, struct redis *r, struct arena *a, const struct celery_message *m, const struct celery_end *end,
-                          int64_t took_us)
+static unsigned put_ended(struct node *n, struct redis *r, struct arena *a, const struct celery_message *m,
+                          const struct celery_end *end, int64_t took_us)
 {
     static const char *const types[] = { "task-succeeded", "task-failed", "task-failed", "task-revoked" };
-    struct sb b = SB(a), exception = SB(a);
+    struct sb                b = SB(a), exception = SB(a);
 
     begin_task_event(n, &b, m);
     if (end->state == CELERY_SUCCESS)
         sb_printf(&b, ", \"result\": \"None\", \"runtime\": %.6f", (double)took_us / 1e6);
     else if (end->state == CELERY_REVOKED)
-        sb_printf(&b, ", \"terminated\": false, \"signum\": null, \"expired\": %s", m->expires_us > 0 ? "true" : "false");
+        sb_printf(&b, ", \"terminated\": false, \"signum\": null, \"expired\": %s",
+                  m->expires_us > 0 ? "true" : "false");
     else {
-        sb_printf(&exception, "%s('%s')", end->state == CELERY_UNKNOWN_TASK ? "NotRegistered" : end->exc_type, end->why);
+        sb_printf(&exception, "%s('%s')", end->state == CELERY_UNKNOWN_TASK ? "NotRegistered" : end->exc_type,
+                  end->why);
         put_text(&b, "exception", sb_str(&exception).p);
         put_text(&b, "traceback", "");
     }
@@ -190,8 +195,8 @@ void node_started(struct node *n, struct redis *r, const struct celery_message *
     arena_free(&a);
 }
 
-unsigned node_ended(struct node *n, struct redis *r, struct arena *a, const struct celery_message *m, int slot, const struct celery_end *end,
-                    int64_t took_us)
+unsigned node_ended(struct node *n, struct redis *r, struct arena *a, const struct celery_message *m, int slot,
+                    const struct celery_end *end, int64_t took_us)
 {
     enum job_kind kind;
     size_t        known = job_kind_of_task(m->task, &kind) == 0 ? (size_t)kind : KNOWN_TASKS - 1;
@@ -259,14 +264,19 @@ static void answer_stats(struct node *n, struct sb *b, const json_t *arguments)
         }
     unsigned long long clock = n->clock;
     pthread_mutex_unlock(&n->lock);
-    sb_printf(b, "}, \"pid\": %d, \"clock\": \"%llu\", \"uptime\": %lld, \"pool\": {\"implementation\": \"dms:threads\", "
-                 "\"max-concurrency\": %u, \"threads\": %u, \"processes\": [%d]}, \"broker\": {\"hostname\": ", (int)getpid(), clock,
-              (long long)((clock_steady_us() - n->opened_us) / 1000000), n->threads, n->threads, (int)getpid());
+    sb_printf(b,
+              "}, \"pid\": %d, \"clock\": \"%llu\", \"uptime\": %lld, \"pool\": {\"implementation\": \"dms:threads\", "
+              "\"max-concurrency\": %u, \"threads\": %u, \"processes\": [%d]}, \"broker\": {\"hostname\": ",
+              (int)getpid(), clock, (long long)((clock_steady_us() - n->opened_us) / 1000000), n->threads, n->threads,
+              (int)getpid());
     sb_json(b, redis_host(n->mouth));
-    sb_printf(b, ", \"userid\": null, \"virtual_host\": \"%u\", \"port\": %u, \"transport\": \"redis\", \"ssl\": false, \"heartbeat\": 0}, "
-                 "\"prefetch_count\": %u, \"rusage\": {\"utime\": %.2f, \"stime\": %.2f, \"maxrss\": %ld}}", redis_db(n->mouth),
-              redis_port(n->mouth), n->threads, (double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6,
-              (double)u.ru_stime.tv_sec + (double)u.ru_stime.tv_usec / 1e6, u.ru_maxrss);
+    sb_printf(
+        b,
+        ", \"userid\": null, \"virtual_host\": \"%u\", \"port\": %u, \"transport\": \"redis\", \"ssl\": false, \"heartbeat\": 0}, "
+        "\"prefetch_count\": %u, \"rusage\": {\"utime\": %.2f, \"stime\": %.2f, \"maxrss\": %ld}}",
+        redis_db(n->mouth), redis_port(n->mouth), n->threads,
+        (double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6,
+        (double)u.ru_stime.tv_sec + (double)u.ru_stime.tv_usec / 1e6, u.ru_maxrss);
 }
 
 static void put_slot(struct node *n, struct sb *b, const struct slot *s)
@@ -277,7 +287,8 @@ static void put_slot(struct node *n, struct sb *b, const struct slot *s)
     sb_puts(b, ", \"args\": [], \"kwargs\": {}");
     put_text(b, "type", s->name);
     put_text(b, "hostname", n->name);
-    sb_printf(b, ", \"time_start\": %.6f, \"acknowledged\": false, \"delivery_info\": {\"exchange\": \"\"", (double)s->started_us / 1e6);
+    sb_printf(b, ", \"time_start\": %.6f, \"acknowledged\": false, \"delivery_info\": {\"exchange\": \"\"",
+              (double)s->started_us / 1e6);
     put_text(b, "routing_key", s->routing_key);
     sb_printf(b, ", \"priority\": %u, \"redelivered\": false}, \"worker_pid\": %d}", s->priority, (int)getpid());
 }
@@ -352,22 +363,26 @@ static void answer_active_queues(struct node *n, struct sb *b, const json_t *arg
     (void)arguments;
     sb_putc(b, '[');
     for (size_t i = 0; n->queues[i]; i++)
-        sb_printf(b, "%s{\"name\": \"%s\", \"exchange\": {\"name\": \"%s\", \"type\": \"direct\", \"arguments\": null, \"durable\": true, "
-                     "\"passive\": false, \"auto_delete\": false, \"delivery_mode\": null, \"no_declare\": false}, \"routing_key\": \"%s\", "
-                     "\"queue_arguments\": null, \"binding_arguments\": null, \"consumer_arguments\": null, \"durable\": true, "
-                     "\"exclusive\": false, \"auto_delete\": false, \"no_ack\": false, \"alias\": null, \"bindings\": [], \"no_declare\": null, "
-                     "\"expires\": null, \"message_ttl\": null, \"max_length\": null, \"max_length_bytes\": null, \"max_priority\": null}",
-                  i > 0 ? ", " : "", n->queues[i], n->queues[i], n->queues[i]);
+        sb_printf(
+            b,
+            "%s{\"name\": \"%s\", \"exchange\": {\"name\": \"%s\", \"type\": \"direct\", \"arguments\": null, \"durable\": true, "
+            "\"passive\": false, \"auto_delete\": false, \"delivery_mode\": null, \"no_declare\": false}, \"routing_key\": \"%s\", "
+            "\"queue_arguments\": null, \"binding_arguments\": null, \"consumer_arguments\": null, \"durable\": true, "
+            "\"exclusive\": false, \"auto_delete\": false, \"no_ack\": false, \"alias\": null, \"bindings\": [], \"no_declare\": null, "
+            "\"expires\": null, \"message_ttl\": null, \"max_length\": null, \"max_length_bytes\": null, \"max_priority\": null}",
+            i > 0 ? ", " : "", n->queues[i], n->queues[i], n->queues[i]);
     sb_putc(b, ']');
 }
 
 static void answer_conf(struct node *n, struct sb *b, const json_t *arguments)
 {
     (void)arguments;
-    sb_printf(b, "{\"worker_concurrency\": %u, \"broker_url\": \"redis://:********@********/%u\", \"task_acks_late\": true, "
-                 "\"task_reject_on_worker_lost\": true, \"worker_prefetch_multiplier\": 1, \"accept_content\": [\"json\"], "
-                 "\"task_serializer\": \"json\", \"result_serializer\": \"json\", \"broker_transport_options\": {\"visibility_timeout\": 7200}}",
-              n->threads, redis_db(n->mouth));
+    sb_printf(
+        b,
+        "{\"worker_concurrency\": %u, \"broker_url\": \"redis://:********@********/%u\", \"task_acks_late\": true, "
+        "\"task_reject_on_worker_lost\": true, \"worker_prefetch_multiplier\": 1, \"accept_content\": [\"json\"], "
+        "\"task_serializer\": \"json\", \"result_serializer\": \"json\", \"broker_transport_options\": {\"visibility_timeout\": 7200}}",
+        n->threads, redis_db(n->mouth));
 }
 
 static void answer_clock(struct node *n, struct sb *b, const json_t *arguments)
@@ -398,13 +413,15 @@ static void answer_revoke(struct node *n, struct sb *b, const json_t *arguments)
 static void answer_enable_events(struct node *n, struct sb *b, const json_t *arguments)
 {
     (void)arguments;
-    sb_puts(b, atomic_exchange(&n->events, true) ? "{\"ok\": \"task events already enabled\"}" : "{\"ok\": \"task events enabled\"}");
+    sb_puts(b, atomic_exchange(&n->events, true) ? "{\"ok\": \"task events already enabled\"}"
+                                                 : "{\"ok\": \"task events enabled\"}");
 }
 
 static void answer_disable_events(struct node *n, struct sb *b, const json_t *arguments)
 {
     (void)arguments;
-    sb_puts(b, atomic_exchange(&n->events, false) ? "{\"ok\": \"task events disabled\"}" : "{\"ok\": \"task events already disabled\"}");
+    sb_puts(b, atomic_exchange(&n->events, false) ? "{\"ok\": \"task events disabled\"}"
+                                                  : "{\"ok\": \"task events already disabled\"}");
 }
 
 static void answer_heartbeat(struct node *n, struct sb *b, const json_t *arguments)
@@ -486,9 +503,10 @@ static const char *reply_queue(struct node *n, struct arena *a, const char *exch
 static void reply_to(struct node *n, struct arena *a, const json_t *v, struct str value)
 {
     const json_t *to = jv_get(v, "reply_to");
-    const char   *exchange = jv_text(to, "exchange", NULL), *key = jv_text(to, "routing_key", NULL), *ticket = jv_text(v, "ticket", NULL);
-    const char   *queue = exchange && key && redis_ready(n->mouth) ? reply_queue(n, a, exchange, key) : NULL;
-    struct sb     body = SB(a), headers = SB(a), envelope = SB(a);
+    const char   *exchange = jv_text(to, "exchange", NULL), *key = jv_text(to, "routing_key", NULL),
+               *ticket = jv_text(v, "ticket", NULL);
+    const char *queue = exchange && key && redis_ready(n->mouth) ? reply_queue(n, a, exchange, key) : NULL;
+    struct sb   body = SB(a), headers = SB(a), envelope = SB(a);
 
     if (!queue)
         return;
@@ -514,7 +532,8 @@ static void hear(struct node *n, struct arena *a, struct str raw)
     const char   *body = jv_text(envelope, "body", NULL);
     double        expires = jv_real(jv_get(envelope, "headers"), "expires", 0);
 
-    if (!body || (expires > 0 && expires < (double)clock_wall_us() / 1e6) || !celery_from_base64(a, str_of(body), &text))
+    if (!body || (expires > 0 && expires < (double)clock_wall_us() / 1e6)
+        || !celery_from_base64(a, str_of(body), &text))
         return;
     tick(n, (uint64_t)jv_int(jv_get(envelope, "headers"), "clock", 0));
     const json_t *v = json_read(a, text, 16, 500, &ignored);

@@ -142,8 +142,8 @@ bool queue_publish(struct queue *q, const struct job_ref *job)
 
     celery_write_job(&message, &q->sender, job, tag.text);
     sb_printf(&wake, NAME_WAKE "%s", queue);
-    bool good = !a.failed
-                && send_commands(q, put_message, &(struct outgoing){ str_of(list), sb_str(&message), sb_str(&wake) });
+    bool good =
+        !a.failed && send_commands(q, put_message, &(struct outgoing){ str_of(list), sb_str(&message), sb_str(&wake) });
     arena_free(&a);
     return good;
 }
@@ -193,7 +193,8 @@ static unsigned put_shares(struct redis *r, void *arg)
         if (s->now[i] == s->told[i])
             continue;
         sb_printf(&grown, "%llu", (unsigned long long)(s->now[i] - s->told[i]));
-        REDIS(r, S("HINCRBY"), S(NAME_METRICS), str_of(metric_series(s->arena, (enum metric)(METRIC_WORKER_FIRST + i))), sb_str(&grown));
+        REDIS(r, S("HINCRBY"), S(NAME_METRICS), str_of(metric_series(s->arena, (enum metric)(METRIC_WORKER_FIRST + i))),
+              sb_str(&grown));
         put++;
     }
     return put;

@@ -16,7 +16,7 @@ enum { QUEUE_SEND_MS = 100 };
 struct queue *queue_open(const char *url, struct error *err);
 void          queue_close(struct queue *q);
 /* Whether the last word from Redis was good; asks it when there was none for a second. */
-bool          queue_up(struct queue *q);
+bool queue_up(struct queue *q);
 
 /* Sends the message of a job, after the commit of job_enqueue. False: not sent; the reconciler will. */
 bool queue_publish(struct queue *q, const struct job_ref *job);
@@ -32,9 +32,9 @@ bool queue_metrics_load(struct queue *q);
 /* Listens in a thread of its own until queue_unsubscribe. fn runs on that thread; data lives until it returns. After each (re)connection
    fn gets tenant_id NULL and type "resync": what was told meanwhile is lost, look again. */
 struct queue_subscription;
-typedef void queue_event_fn(void *arg, const char *tenant_id, const char *type, struct str data);
+typedef void               queue_event_fn(void *arg, const char *tenant_id, const char *type, struct str data);
 struct queue_subscription *queue_subscribe(const char *url, queue_event_fn *fn, void *arg, struct error *err);
-void                       queue_unsubscribe(struct queue_subscription *s); /* returns when the thread has ended; NULL is fine */
+void queue_unsubscribe(struct queue_subscription *s); /* returns when the thread has ended; NULL is fine */
 
 /* For operators: workers (of ours or of Celery) that listen to remote control now; whether a queue was declared. */
 MUST_CHECK int queue_count_workers(const char *url, unsigned *ret, struct error *err);

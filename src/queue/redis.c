@@ -6,10 +6,17 @@
 
 #include <poll.h>
 
-enum { PORT = 6379, MAX_DBS = 1 << 20, FIRST_PAUSE_MS = 100, MAX_PAUSE_MS = 5000, MAX_WORDS = 64, URL_ARENA = 64 << 10 };
+enum {
+    PORT = 6379,
+    MAX_DBS = 1 << 20,
+    FIRST_PAUSE_MS = 100,
+    MAX_PAUSE_MS = 5000,
+    MAX_WORDS = 64,
+    URL_ARENA = 64 << 10
+};
 
 struct redis {
-    struct arena  arena; /* of the address */
+    struct arena  arena;                                   /* of the address */
     const char   *host, *path, *user, *password, *db_text; /* path: a Unix socket */
     unsigned      port, db, timeout_ms, pause_ms;
     int64_t       retry_at_us;
@@ -53,7 +60,8 @@ static int read_query(struct redis *r, struct str query, struct error *err)
             if (read_db(r, value, err) < 0)
                 return -1;
         } else
-            return error_set(err, ERR_VALIDATION, "the address of Redis may only have the parameters db, username and password");
+            return error_set(err, ERR_VALIDATION,
+                             "the address of Redis may only have the parameters db, username and password");
     }
     return 0;
 }
@@ -80,17 +88,15 @@ static int read_user(struct redis *r, struct str *rest, size_t end, struct error
 /* "host:port", "[::1]:port" */
 static int read_host(struct redis *r, struct str s, struct error *err)
 {
-    struct str host = s, port = { 0 };
+    bool       bracketed = s.n > 0 && s.p[0] == '[';
+    struct str port = bracketed ? (struct str){ s.p + 1, s.n - 1 } : s, host = str_cut(&port, bracketed ? ']' : ':');
+    uint64_t   number = PORT;
 
-    if (s.n > 0 && s.p[0] == '[') {
-        str_cut(&s, '[');
-        host = str_cut(&s, ']');
-        port = s.n > 0 && s.p[0] == ':' ? (struct str){ s.p + 1, s.n - 1 } : S("");
-    } else {
-        host = str_cut(&s, ':');
-        port = s;
+    if (bracketed && port.n > 0) {
+        if (port.p[0] != ':')
+            return error_set(err, ERR_VALIDATION, "the address of Redis has something between host and port");
+        port = (struct str){ port.p + 1, port.n - 1 };
     }
-    uint64_t number = PORT;
     if (port.n > 0 && parse_u64("the port of Redis", port, 1, 65535, &number, err) < 0)
         return -1;
     r->port = (unsigned)number;
@@ -136,7 +142,8 @@ static int read_url(struct redis *r, struct str url, struct error *err)
         return read_tcp(r, (struct str){ rest.p + 8, rest.n - 8 }, err);
     if (str_starts(rest, S("unix://")))
         return read_unix(r, (struct str){ rest.p + 7, rest.n - 7 }, err);
-    return error_set(err, ERR_VALIDATION, "the address of Redis must begin with redis:// or unix:// (TLS: through a local proxy)");
+    return error_set(err, ERR_VALIDATION,
+                     "the address of Redis must begin with redis:// or unix:// (TLS: through a local proxy)");
 }
 
 struct redis *redis_open(const char *url, unsigned timeout_ms, struct error *err)
@@ -229,7 +236,8 @@ static bool connect_now(struct redis *r)
 {
     struct timeval wait = time_of_ms(r->timeout_ms);
 
-    r->ctx = r->path ? redisConnectUnixWithTimeout(r->path, wait) : redisConnectWithTimeout(r->host, (int)r->port, wait);
+    r->ctx =
+        r->path ? redisConnectUnixWithTimeout(r->path, wait) : redisConnectWithTimeout(r->host, (int)r->port, wait);
     if (r->ctx && !r->ctx->err) {
         redis_patience(r, 0);
         if (r->ctx && greet(r) && r->ctx)

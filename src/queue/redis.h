@@ -25,17 +25,18 @@ unsigned    redis_port(const struct redis *r);
 
 /* Commands gathered, then sent with the first redis_next; one redis_next each. A NULL: the connection is lost (dropped already). An error
    answer is a reply of type REDIS_REPLY_ERROR. */
-#define REDIS(r, ...) redis_put(r, sizeof((const struct str[]){ __VA_ARGS__ }) / sizeof(struct str), (const struct str[]){ __VA_ARGS__ })
+#define REDIS(r, ...) \
+    redis_put(r, sizeof((const struct str[]){ __VA_ARGS__ }) / sizeof(struct str), (const struct str[]){ __VA_ARGS__ })
 void        redis_put(struct redis *r, size_t n, const struct str *words);
 redisReply *redis_next(struct redis *r);
 /* The same for n answers that nobody reads; false when one was an error or the connection is lost. */
-bool        redis_skip(struct redis *r, unsigned n);
+bool redis_skip(struct redis *r, unsigned n);
 /* Sends what was gathered; the answers come by redis_wait (a subscribed connection). */
-bool        redis_flush(struct redis *r);
+bool redis_flush(struct redis *r);
 /* Waits for up to wait_ms for something that was not asked for (pub/sub). 1: *ret is set, 0: nothing came, -1: lost. */
-int         redis_wait(struct redis *r, int wait_ms, redisReply **ret);
+int redis_wait(struct redis *r, int wait_ms, redisReply **ret);
 /* The longest wait for the next answers, for commands that block; back to timeout_ms with 0. */
-void        redis_patience(struct redis *r, unsigned ms);
+void redis_patience(struct redis *r, unsigned ms);
 
 DEFINE_CLEANUP(redisReply *, freeReplyObject)
 

@@ -8,7 +8,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { CONNECT_MS = 1000, WAIT_MS = 500, PING_US = 10 * 1000 * 1000, SILENT_US = 20 * 1000 * 1000, MAX_EVENT = 64 << 10, EVENT_ARENA = 1 << 20 };
+enum {
+    CONNECT_MS = 1000,
+    WAIT_MS = 500,
+    PING_US = 10 * 1000 * 1000,
+    SILENT_US = 20 * 1000 * 1000,
+    MAX_EVENT = 64 << 10,
+    EVENT_ARENA = 1 << 20
+};
 
 struct queue_subscription {
     pthread_t       thread;

@@ -203,14 +203,17 @@ static size_t lists(struct taker *t, struct arena *a, struct str *ret)
 
     for (unsigned s = 0; s < CELERY_STEPS; s++)
         for (size_t q = 0; q < t->queue_count; q++)
-            ret[n++] = str_of(celery_list(a, t->queues[(q + t->turn) % t->queue_count], reversed ? CELERY_STEPS - 1 - s : s));
+            ret[n++] =
+                str_of(celery_list(a, t->queues[(q + t->turn) % t->queue_count], reversed ? CELERY_STEPS - 1 - s : s));
     return n;
 }
 
 /* 1 one, 0 none, -1 Redis is away. */
 static int look(struct taker *t, struct arena *a, struct delivery *ret)
 {
-    struct str   words[1 + 3 + MAX_QUEUES * CELERY_STEPS + 3] = { { 0 }, S(NAME_UNACKED_AT), S(NAME_UNACKED), S(NAME_DEAD) };
+    struct str words[1 + 3 + MAX_QUEUES * CELERY_STEPS + 3] = {
+        { 0 }, S(NAME_UNACKED_AT), S(NAME_UNACKED), S(NAME_DEAD)
+    };
     struct sb    now = SB(a);
     struct error err = { 0 };
     size_t       n = 4 + lists(t, a, words + 4);
@@ -274,7 +277,8 @@ void taker_started(struct taker *t, struct delivery *d)
         node_started(t->node, t->redis, &d->message, &d->slot);
 }
 
-static unsigned put_result(struct taker *t, struct arena *a, const struct celery_message *m, const struct celery_end *end)
+static unsigned put_result(struct taker *t, struct arena *a, const struct celery_message *m,
+                           const struct celery_end *end)
 {
     struct sb key = SB(a), value = SB(a);
 
@@ -314,8 +318,10 @@ unsigned taker_restore(struct taker *t)
     unsigned     n = 0;
 
     if (t->redis && redis_ready(t->redis)) {
-        const struct str words[] = { S("3"), S(NAME_UNACKED_AT), S(NAME_UNACKED), S(NAME_DEAD), put_now(&late, -VISIBILITY_S),
-                                     S("100"), S(NAME_BINDING), S(NAME_SEPARATOR), S("1000") };
+        const struct str words[] = {
+            S("3"),   S(NAME_UNACKED_AT), S(NAME_UNACKED),   S(NAME_DEAD), put_now(&late, -VISIBILITY_S),
+            S("100"), S(NAME_BINDING),    S(NAME_SEPARATOR), S("1000")
+        };
         static_assert(RESTORE_AT_ONCE == 100, "the number above");
         _cleanup_(freeReplyObjectp) redisReply *reply = script(t, t->restore_sha, words, ARRAY_LEN(words));
 

@@ -34,8 +34,8 @@ void taker_ended(struct taker *t, struct delivery *d, const struct celery_end *e
 enum { VISIBILITY_S = 2 * 3600 };
 unsigned taker_restore(struct taker *t);
 /* Still at work on these (delivery tags). */
-void     taker_renew(struct taker *t, const char *const *tags, size_t n);
+void taker_renew(struct taker *t, const char *const *tags, size_t n);
 /* Messages that wait in a queue; -1: Redis is away. */
-int64_t  taker_depth(struct taker *t, const char *queue);
+int64_t taker_depth(struct taker *t, const char *queue);
 
 #endif

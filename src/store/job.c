@@ -25,18 +25,25 @@ static void trace_copy(char ret[static 56], const char *text)
         memcpy(ret, text ? text : "", n + 1);
 }
 
-int job_enqueue(struct db *db, const char *tenant_id, enum job_kind kind, const char *document_id, unsigned version, unsigned priority,
-                const char *traceparent, struct job_ref *ret, struct error *err)
+int job_enqueue(struct db *db, const char *tenant_id, enum job_kind kind, const char *document_id, unsigned version,
+                unsigned priority, const char *traceparent, struct job_ref *ret, struct error *err)
 {
-    struct arena a = ARENA(JOB_ARENA);
-    struct rows  r;
+    struct arena   a = ARENA(JOB_ARENA);
+    struct rows    r;
     struct job_ref ref = { .tenant_id = uuid_copy(tenant_id), .id = uuid_v7(), .kind = kind };
 
     trace_copy(ref.traceparent, traceparent);
-    const char *args[] = { ref.id.text, job_kinds[kind].kind, job_kinds[kind].queue, db_int(&a, priority), document_id,
-                           db_int(&a, version), ref.traceparent[0] ? ref.traceparent : NULL, db_int(&a, JOB_LOOK),
-                           db_int(&a, JOB_WAITING_SOME), db_int(&a, JOB_WAITING_MANY) };
-    int rc = db_query(db, &a, SQL_JOB_ENQUEUE, args, ARRAY_LEN(args), &r, err);
+    const char *args[] = { ref.id.text,
+                           job_kinds[kind].kind,
+                           job_kinds[kind].queue,
+                           db_int(&a, priority),
+                           document_id,
+                           db_int(&a, version),
+                           ref.traceparent[0] ? ref.traceparent : NULL,
+                           db_int(&a, JOB_LOOK),
+                           db_int(&a, JOB_WAITING_SOME),
+                           db_int(&a, JOB_WAITING_MANY) };
+    int         rc = db_query(db, &a, SQL_JOB_ENQUEUE, args, ARRAY_LEN(args), &r, err);
     if (rc == 0 && row_next(&r)) {
         ref.priority = (unsigned)row_int(&r, "priority");
         *ret = ref;
@@ -45,12 +52,14 @@ int job_enqueue(struct db *db, const char *tenant_id, enum job_kind kind, const 
     return rc;
 }
 
-int job_event_add(struct db *db, const char *document_id, unsigned version, const char *job_id, unsigned attempt, const char *step,
-                  const char *detail, int64_t at_us, struct error *err)
+int job_event_add(struct db *db, const char *document_id, unsigned version, const char *job_id, unsigned attempt,
+                  const char *step, const char *detail, int64_t at_us, struct error *err)
 {
     struct arena a = ARENA(4096);
-    int rc = db_exec(db, SQL_JOB_EVENT_ADD, ARGS(document_id, db_int(&a, version), job_id, db_int(&a, attempt), step, detail,
-                                                 at_us > 0 ? db_int(&a, at_us) : NULL), err);
+    int          rc = db_exec(db, SQL_JOB_EVENT_ADD,
+                              ARGS(document_id, db_int(&a, version), job_id, db_int(&a, attempt), step, detail,
+                          at_us > 0 ? db_int(&a, at_us) : NULL),
+                              err);
     arena_free(&a);
     return rc < 0 ? -1 : 0;
 }
@@ -93,8 +102,8 @@ static int claim_tx(struct db *db, void *arg, struct error *err)
     return rc;
 }
 
-int job_claim(struct db *db, const char *tenant_id, const char *id, const char *worker, unsigned lease_s, struct job *ret,
-              struct error *err)
+int job_claim(struct db *db, const char *tenant_id, const char *id, const char *worker, unsigned lease_s,
+              struct job *ret, struct error *err)
 {
     struct claim c = { .id = id, .worker = worker, .lease_s = lease_s, .ret = ret };
 
@@ -110,7 +119,8 @@ static int held(int touched, const struct job *job, struct error *err)
 {
     if (touched == 0) {
         snprintf(err->field, sizeof err->field, LOST);
-        return error_set(err, ERR_CONFLICT, "job %s is no longer ours (fence %lld)", job->ref.id.text, (long long)job->fence);
+        return error_set(err, ERR_CONFLICT, "job %s is no longer ours (fence %lld)", job->ref.id.text,
+                         (long long)job->fence);
     }
     return touched < 0 ? -1 : 0;
 }
@@ -159,7 +169,7 @@ int job_renew(struct db *db, const struct job *job, unsigned lease_s, struct err
 int job_succeed(struct db *db, const struct job *job, struct error *err)
 {
     struct arena a = ARENA(4096);
-    int rc = db_exec(db, SQL_JOB_SUCCEED, ARGS(job->ref.id.text, db_int(&a, job->fence)), err);
+    int          rc = db_exec(db, SQL_JOB_SUCCEED, ARGS(job->ref.id.text, db_int(&a, job->fence)), err);
 
     arena_free(&a);
     return held(rc, job, err);
@@ -168,7 +178,8 @@ int job_succeed(struct db *db, const struct job *job, struct error *err)
 int job_retry(struct db *db, const struct job *job, uint64_t wait_ms, const char *error, struct error *err)
 {
     struct arena a = ARENA(4096);
-    int rc = db_exec(db, SQL_JOB_RETRY, ARGS(job->ref.id.text, db_int(&a, job->fence), db_int(&a, (int64_t)wait_ms), error), err);
+    int          rc = db_exec(db, SQL_JOB_RETRY,
+                              ARGS(job->ref.id.text, db_int(&a, job->fence), db_int(&a, (int64_t)wait_ms), error), err);
 
     arena_free(&a);
     return held(rc, job, err);
@@ -177,7 +188,7 @@ int job_retry(struct db *db, const struct job *job, uint64_t wait_ms, const char
 int job_fail(struct db *db, const struct job *job, const char *error, struct error *err)
 {
     struct arena a = ARENA(4096);
-    int rc = db_exec(db, SQL_JOB_FAIL, ARGS(job->ref.id.text, db_int(&a, job->fence), error), err);
+    int          rc = db_exec(db, SQL_JOB_FAIL, ARGS(job->ref.id.text, db_int(&a, job->fence), error), err);
 
     if (rc > 0 && job->document_id.text[0]
         && db_exec(db, SQL_JOB_DOCUMENT_FAILED, ARGS(job->document_id.text, db_int(&a, job->version), error), err) < 0)
@@ -190,7 +201,7 @@ static int give_back_tx(struct db *db, void *arg, struct error *err)
 {
     struct in_hand *x = arg;
     struct arena    a = ARENA(4096);
-    int rc = db_exec(db, SQL_JOB_GIVE_BACK, ARGS(x->job->ref.id.text, db_int(&a, x->job->fence)), err);
+    int             rc = db_exec(db, SQL_JOB_GIVE_BACK, ARGS(x->job->ref.id.text, db_int(&a, x->job->fence)), err);
 
     arena_free(&a);
     return held(rc, x->job, err);
@@ -207,7 +218,8 @@ int job_delay(struct db *db, const char *tenant_id, const char *id, int64_t eta_
 {
     struct arena a = ARENA(JOB_ARENA);
     struct rows  r;
-    int rc = db_query_alone(db, (struct db_scope){ .tenant_id = tenant_id }, &a, SQL_JOB_DELAY, ARGS(id, db_int(&a, eta_us)), &r, err);
+    int          rc = db_query_alone(db, (struct db_scope){ .tenant_id = tenant_id }, &a, SQL_JOB_DELAY,
+                                     ARGS(id, db_int(&a, eta_us)), &r, err);
 
     arena_free(&a);
     return rc;
@@ -232,14 +244,16 @@ static void due_read(struct rows *r, struct job_ref *refs, size_t *ret_n)
     }
 }
 
-int job_due(struct db *db, struct arena *a, const char *const *queues, unsigned limit, unsigned resend_s, struct job_ref **ret,
-            size_t *ret_n, struct error *err)
+int job_due(struct db *db, struct arena *a, const char *const *queues, unsigned limit, unsigned resend_s,
+            struct job_ref **ret, size_t *ret_n, struct error *err)
 {
     struct rows r;
     const char *resend = resend_s > 0 ? db_int(a, resend_s) : NULL;
 
     *ret_n = 0;
-    if (db_query_alone(db, (struct db_scope){ 0 }, a, SQL_JOB_DUE, ARGS(db_array(a, queues), db_int(a, limit), resend), &r, err) < 0)
+    if (db_query_alone(db, (struct db_scope){ 0 }, a, SQL_JOB_DUE, ARGS(db_array(a, queues), db_int(a, limit), resend),
+                       &r, err)
+        < 0)
         return -1;
     *ret = arena_alloc_array(a, (size_t)r.count + 1, sizeof **ret);
     if (!*ret)

@@ -7,11 +7,11 @@
 enum { HANDS = 16, WORDS = 8 };
 
 struct tool {
-    struct db   *db;
-    const char  *tenant;
-    struct job   hand[HANDS];
-    const char  *word[WORDS];
-    char         out[8192];
+    struct db  *db;
+    const char *tenant;
+    struct job  hand[HANDS];
+    const char *word[WORDS];
+    char        out[8192];
 };
 
 static uint64_t number(const struct tool *t, unsigned i)
@@ -43,7 +43,8 @@ static int enqueue(struct db *db, void *arg, struct error *err)
 
     if (job_kind_of(t->word[1], &kind) < 0)
         abort();
-    if (job_enqueue(db, t->tenant, kind, opt(t, 2), (unsigned)number(t, 3), (unsigned)number(t, 4), NULL, &ref, err) < 0)
+    if (job_enqueue(db, t->tenant, kind, opt(t, 2), (unsigned)number(t, 3), (unsigned)number(t, 4), NULL, &ref, err)
+        < 0)
         return -1;
     snprintf(t->out, sizeof t->out, "%s %u", ref.id.text, ref.priority);
     return 0;
@@ -61,7 +62,9 @@ static int hold(struct db *db, void *arg, struct error *err)
     struct job  *job = hand(t);
 
     /* the order of a careless caller: the effect first; the lost lease must still undo it */
-    if (job_event_add(db, job->document_id.text, job->version, job->ref.id.text, job->ref.attempts, t->word[3], NULL, 0, err) < 0)
+    if (job_event_add(db, job->document_id.text, job->version, job->ref.id.text, job->ref.attempts, t->word[3], NULL, 0,
+                      err)
+        < 0)
         return -1;
     return job_hold(db, job, (unsigned)number(t, 2), err);
 }
@@ -127,7 +130,8 @@ static int obey(struct tool *t, struct error *err)
     static const struct {
         const char *name;
         tx_fn      *fn;
-    } in_txs[] = { { "enqueue", enqueue }, { "succeed", succeed }, { "hold", hold }, { "retry", retry }, { "fail", fail }, { "cancel", cancel } };
+    } in_txs[] = { { "enqueue", enqueue }, { "succeed", succeed }, { "hold", hold },
+                   { "retry", retry },     { "fail", fail },       { "cancel", cancel } };
     const char *verb = t->word[0];
 
     snprintf(t->out, sizeof t->out, "ok");

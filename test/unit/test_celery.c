@@ -44,9 +44,15 @@ static void our_message_is_celerys_byte_for_byte(void **state)
     struct celery_sender me = { .origin = "gen21765@vm", .reply_to = { "5b72830d-d76f-3fd8-81e4-393f3f358908" } };
     struct sb            b = SB(&arena);
 
-    celery_write(&b, &me, &(struct celery_task){ .task = "docs.add", .id = "11111111-1111-4111-8111-111111111111", .queue = "celery",
-                                                 .args = "[2, 3]", .kwargs = "{}", .argsrepr = "(2, 3)", .kwargsrepr = "{}",
-                                                 .tag = "1ee3290f-053d-4768-a5a7-09f19674f892" });
+    celery_write(&b, &me,
+                 &(struct celery_task){ .task = "docs.add",
+                                        .id = "11111111-1111-4111-8111-111111111111",
+                                        .queue = "celery",
+                                        .args = "[2, 3]",
+                                        .kwargs = "{}",
+                                        .argsrepr = "(2, 3)",
+                                        .kwargsrepr = "{}",
+                                        .tag = "1ee3290f-053d-4768-a5a7-09f19674f892" });
     assert_string_equal(b.p, captured);
 }
 
@@ -70,8 +76,11 @@ static void a_captured_message_is_read(void **state)
 
 static struct job_ref some_job(void)
 {
-    return (struct job_ref){ .tenant_id = { "01890000-0000-7000-8000-00000000000a" }, .id = { "01890000-0000-7000-8000-00000000000b" },
-                             .kind = JOB_DOCUMENT_PROCESS, .priority = 6, .attempts = 2,
+    return (struct job_ref){ .tenant_id = { "01890000-0000-7000-8000-00000000000a" },
+                             .id = { "01890000-0000-7000-8000-00000000000b" },
+                             .kind = JOB_DOCUMENT_PROCESS,
+                             .priority = 6,
+                             .attempts = 2,
                              .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" };
 }
 
@@ -96,7 +105,9 @@ static void a_jobs_message_holds_its_ids_and_nothing_else(void **state)
     assert_int_equal(m.retries, 2);
     assert_true(m.ignore_result);
     json_write(&kwargs, m.kwargs);
-    assert_string_equal(kwargs.p, "{\"tenant_id\":\"01890000-0000-7000-8000-00000000000a\",\"job_id\":\"01890000-0000-7000-8000-00000000000b\"}");
+    assert_string_equal(
+        kwargs.p,
+        "{\"tenant_id\":\"01890000-0000-7000-8000-00000000000a\",\"job_id\":\"01890000-0000-7000-8000-00000000000b\"}");
 }
 
 static void lists_by_priority_are_kombus(void **state)
@@ -107,14 +118,17 @@ static void lists_by_priority_are_kombus(void **state)
     for (unsigned p = 0; p < ARRAY_LEN(steps); p++)
         assert_int_equal(celery_step(p), steps[p]);
     assert_string_equal(celery_list(&arena, "processing", 0), "processing");
-    assert_string_equal(celery_list(&arena, "processing", 1), "processing\x06\x16" "3");
-    assert_string_equal(celery_list(&arena, "processing", 3), "processing\x06\x16" "9");
+    assert_string_equal(celery_list(&arena, "processing", 1), "processing\x06\x16"
+                                                              "3");
+    assert_string_equal(celery_list(&arena, "processing", 3), "processing\x06\x16"
+                                                              "9");
 }
 
 #define HEAD  "{\"task\":\"t\",\"id\":\"i\"}"
 #define PROPS "{\"delivery_tag\":\"d\",\"delivery_info\":{\"exchange\":\"\",\"routing_key\":\"q\"}}"
-#define MESSAGE(body, type, headers, properties) \
-    "{\"body\":" body ",\"content-encoding\":\"utf-8\",\"content-type\":\"" type "\",\"headers\":" headers ",\"properties\":" properties "}"
+#define MESSAGE(body, type, headers, properties)                                                           \
+    "{\"body\":" body ",\"content-encoding\":\"utf-8\",\"content-type\":\"" type "\",\"headers\":" headers \
+    ",\"properties\":" properties "}"
 
 /* The least that a real worker executes: no lang, no encoding of the body, embed null. */
 static void the_smallest_foreign_message_is_read(void **state)
@@ -146,13 +160,16 @@ static const char *const hostile[] = {
     MESSAGE("\"[[],{},{}]\"", "application/json", "{\"task\":\"t\",\"id\":\"i\",\"eta\":\"tomorrow\"}", PROPS),
     MESSAGE("\"[[],{},{}]\"", "application/json", HEAD, "null"),
     MESSAGE("\"[[],{},{}]\"", "application/json", HEAD, "{\"delivery_info\":{\"routing_key\":\"q\"}}"),
-    MESSAGE("\"[[],{},{}]\"", "application/json", HEAD, "{\"delivery_tag\":\"\",\"delivery_info\":{\"routing_key\":\"q\"}}"),
+    MESSAGE("\"[[],{},{}]\"", "application/json", HEAD,
+            "{\"delivery_tag\":\"\",\"delivery_info\":{\"routing_key\":\"q\"}}"),
     MESSAGE("\"[[],{},{}]\"", "application/json", HEAD, "{\"delivery_tag\":\"d\",\"delivery_info\":{\"exchange\":[]}}"),
     MESSAGE("7", "application/json", HEAD, PROPS),
     MESSAGE("\"[[],{}]\"", "application/json", HEAD, PROPS),
     MESSAGE("\"[{},[],{}]\"", "application/json", HEAD, PROPS),
-    MESSAGE("\"W1tdLHt9LHt9XQ\"", "application/json", HEAD, "{\"delivery_tag\":\"d\",\"delivery_info\":{},\"body_encoding\":\"base64\"}"),
-    MESSAGE("\"W1tdLHt9LHt9X*==\"", "application/json", HEAD, "{\"delivery_tag\":\"d\",\"delivery_info\":{},\"body_encoding\":\"base64\"}"),
+    MESSAGE("\"W1tdLHt9LHt9XQ\"", "application/json", HEAD,
+            "{\"delivery_tag\":\"d\",\"delivery_info\":{},\"body_encoding\":\"base64\"}"),
+    MESSAGE("\"W1tdLHt9LHt9X*==\"", "application/json", HEAD,
+            "{\"delivery_tag\":\"d\",\"delivery_info\":{},\"body_encoding\":\"base64\"}"),
     MESSAGE("\"[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]],{},{}]\"", "application/json", HEAD, PROPS),
     MESSAGE("\"[[],{\\\"a\\\":1,\\\"a\\\":2},{}]\"", "application/json", HEAD, PROPS),
 };
@@ -201,7 +218,8 @@ static void a_message_over_64_kb_is_refused_unread(void **state)
         struct error err = { 0 };
 
         b = SB(&arena);
-        sb_puts(&b, "{\"body\":\"[[],{},{}]\",\"content-type\":\"application/json\",\"headers\":" HEAD ",\"properties\":" PROPS ",\"pad\":\"");
+        sb_puts(&b, "{\"body\":\"[[],{},{}]\",\"content-type\":\"application/json\",\"headers\":" HEAD
+                    ",\"properties\":" PROPS ",\"pad\":\"");
         while (b.n < CELERY_MAX_MESSAGE - 2 + (size_t)over)
             sb_putc(&b, 'x');
         sb_puts(&b, "\"}");
@@ -249,8 +267,11 @@ static void times_come_in_the_forms_that_celery_writes(void **state)
         struct error          err = { 0 };
         struct sb             b = SB(&arena);
 
-        sb_printf(&b, "{\"body\":\"[[],{},{}]\",\"content-type\":\"application/json\",\"headers\":{\"task\":\"t\",\"id\":\"i\",\"eta\":\"%s\","
-                      "\"expires\":null},\"properties\":" PROPS "}", cases[i].text);
+        sb_printf(
+            &b,
+            "{\"body\":\"[[],{},{}]\",\"content-type\":\"application/json\",\"headers\":{\"task\":\"t\",\"id\":\"i\",\"eta\":\"%s\","
+            "\"expires\":null},\"properties\":" PROPS "}",
+            cases[i].text);
         assert_int_equal(celery_read(&arena, sb_str(&b), &m, &err), 0);
         assert_true(m.eta_us == cases[i].us);
         assert_true(m.expires_us == 0);
@@ -291,7 +312,9 @@ static void results_are_those_that_python_callers_read(void **state)
 static void base64_is_padded_and_strict(void **state)
 {
     (void)state;
-    static const char *const pairs[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "\xfb\xff\xfe", "+//+" } };
+    static const char *const pairs[][2] = {
+        { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "\xfb\xff\xfe", "+//+" }
+    };
     static const char *const wrong[] = { "Zg=", "Zg", "Z===", "Zg==Zg==", "-//-", "Zh==", "Zm9v\n", "====" };
     struct str               out;
 
