@@ -250,6 +250,8 @@ int auth_login(struct request *req)
         return refuse_login(req);
     if (!row_bool(&r, "verified") && (api->settings->require_verified_email || strcmp(api->settings->env, "prod") == 0))
         return error_say(&req->err, ERR_FORBIDDEN, NULL, "Confirm your e-mail address first: open the link that was sent to you.");
+    if (strcmp(row_text(&r, "role"), role_name(ROLE_API_ONLY)) == 0)
+        return error_say(&req->err, ERR_FORBIDDEN, NULL, "This account works by API keys only; it cannot sign in.");
     struct session s = { .tenant_id = row_text(&r, "tenant_id"), .user_id = row_text(&r, "user_id"), .id = id.text };
     memcpy(s.role, row_text(&r, "role"), strnlen(row_text(&r, "role"), sizeof s.role - 1));
     if (password_outdated(hash))

@@ -157,14 +157,9 @@ bool check_jwt(struct readiness *r)
 bool check_permissions(struct readiness *r)
 {
     unsigned on_routes = 0;
-    uint64_t used = 0;
 
-    for (size_t i = 0; i < api_route_count; i++) {
-        bool said = api_routes[i].needs != 0;
-
-        used |= api_routes[i].needs;
-        on_routes += said;
-    }
+    for (size_t i = 0; i < api_route_count; i++)
+        on_routes += api_routes[i].needs != 0;
     return saw(r, PERM_COUNT >= 25 && on_routes == api_route_count, "%d permissions; %u of %zu routes name theirs", PERM_COUNT, on_routes, api_route_count);
 }
 
