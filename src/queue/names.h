@@ -1,4 +1,4 @@
-/* names.h - the names of ours in Redis, beside those of kombu (protocol 1.1). */
+/* names.h - the names of ours in Redis, beside those of kombu. */
 #ifndef DMS_QUEUE_NAMES_H
 #define DMS_QUEUE_NAMES_H
 
