@@ -1,5 +1,5 @@
-/* node.h - how a worker looks to Celery's tools: its name, events, and answers to `celery inspect`, `celery status` and Flower
-  . One node a worker process, shared by its threads. */
+/* node.h - how a worker looks to Celery's tools: its name, events, and answers to `celery inspect`, `celery status` and
+   Flower. One node a worker process, shared by its threads. */
 #ifndef DMS_QUEUE_NODE_H
 #define DMS_QUEUE_NODE_H
 
