@@ -108,7 +108,7 @@ static int read_shape(struct tensor *t, const json_t *shape, uint64_t *ret_numbe
 static int read_tensor(struct tensor *t, const char *name, const json_t *v, uint64_t data_n, struct error *err)
 {
     const json_t *offsets = jv_get(v, "data_offsets");
-    uint64_t      bytes = 0, numbers;
+    uint64_t      bytes = 0, numbers = 0;
 
     t->name = name;
     t->dtype = jv_text(v, "dtype", "");
