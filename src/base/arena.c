@@ -11,6 +11,7 @@
 struct arena_chunk {
     struct arena_chunk *prev;
     size_t              used, cap;
+    bool                lent;
     alignas(max_align_t) char mem[];
 };
 
@@ -56,6 +57,17 @@ void *arena_alloc_array(struct arena *a, size_t count, size_t size)
     return arena_alloc(a, bytes);
 }
 
+void arena_lend(struct arena *a, void *mem, size_t size)
+{
+    struct arena_chunk *c = mem;
+
+    assert(!a->chunk && (uintptr_t)mem % alignof(max_align_t) == 0 && size > sizeof *c);
+    if (ARENA_CHUNK == 0)
+        return;
+    *c = (struct arena_chunk){ .cap = size - sizeof *c, .lent = true };
+    a->chunk = c;
+}
+
 const char *arena_text(struct arena *a, const char *p, size_t n)
 {
     char *copy = arena_alloc(a, n + 1);
@@ -86,7 +98,8 @@ void arena_free(struct arena *a)
         r->fn(r->ptr);
     for (struct arena_chunk *c = a->chunk, *prev; c; c = prev) {
         prev = c->prev;
-        free(c);
+        if (!c->lent)
+            free(c);
     }
     *a = (struct arena){ .limit = a->limit };
 }

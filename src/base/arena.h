@@ -26,6 +26,10 @@ const char *arena_text(struct arena *a, const char *p, size_t n);
 /* From here on the arena owns ptr: fn(ptr) runs in arena_free, newest first. False (and fn has run) without memory. */
 MUST_CHECK bool arena_defer(struct arena *a, void (*fn)(void *), void *ptr);
 
+/* Memory to begin with, before anything is taken: what the owner has at hand anyway. Not freed, must outlive the arena and be aligned
+   for any type. (Not used where every piece is a malloc of its own.) */
+void arena_lend(struct arena *a, void *mem, size_t size);
+
 /* Releases everything; the arena can be used again with the same limit. */
 void arena_free(struct arena *a);
 

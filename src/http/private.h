@@ -10,6 +10,7 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 
 enum {
@@ -26,6 +27,7 @@ enum {
     DRAIN_BYTES = 262144, /* so much of a refused body is read and dropped before the answer; more: answer and close */
     LINGER_MS = 2000,     /* after an early answer the rest of the body is read so long, for the answer to arrive */
     UPLOAD_BUFFER = 262144,
+    REQUEST_FIRST = 1536,   /* what small requests need */
     SPARE_REQUESTS = 512,   /* request structs a loop keeps for reuse */
     PING_S = 15,            /* comment on an event stream without events */
     EVENT_BACKLOG = 262144, /* bytes a stream may be behind before it is dropped */
@@ -155,6 +157,7 @@ struct request_private {
     void (*after)(struct request_private *p); /* on the loop, when the work is done */
     int      result;
     uint64_t bytes_out;
+    alignas(max_align_t) char first[REQUEST_FIRST]; /* the arena's first memory; last, as it is not cleared */
 };
 
 #define container_of(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))

@@ -39,7 +39,7 @@ static struct request_private *take_spare(struct http_loop *l)
         return calloc(1, sizeof *p);
     l->spare = p->next;
     l->spare_count--;
-    memset(p, 0, sizeof *p);
+    memset(p, 0, offsetof(struct request_private, first));
     return p;
 }
 
@@ -51,6 +51,7 @@ void *request_open(struct http_loop *l, struct conn *c, struct MHD_Connection *m
         return NULL;
     p->req.magic = REQUEST_MAGIC;
     p->req.arena = ARENA(l->server->limits.request_memory);
+    arena_lend(&p->req.arena, p->first, sizeof p->first);
     p->req.method = "";
     p->req.path = "";
     p->req.ip = c->ip;
