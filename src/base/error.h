@@ -40,6 +40,15 @@ PRINTF_LIKE(3, 4) int error_set(struct error *e, enum err code, const char *fmt,
 /* The same for the client's eyes: fmt must hold no secret, no SQL, no path. field names the input or is NULL. */
 PRINTF_LIKE(4, 5) int error_say(struct error *e, enum err code, const char *field, const char *fmt, ...);
 
+#ifdef __clang_analyzer__ /* it does not look into error.c */
+static inline int error_minus_one(int always)
+{
+    return always < 0 ? always : -1;
+}
+#define error_set(...) error_minus_one(error_set(__VA_ARGS__))
+#define error_say(...) error_minus_one(error_say(__VA_ARGS__))
+#endif
+
 /* What to show to a person: message, else the registry's title. */
 const char *error_text(const struct error *e);
 

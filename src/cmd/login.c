@@ -66,7 +66,7 @@ static int login(struct login *l, struct error *err)
         fputs("E-mail: ", stderr);
         if (!read_line(email, sizeof email))
             return error_say(err, ERR_VALIDATION, NULL, "no e-mail address given");
-        l->email = email;
+        l->email = str_dup(&c->arena, str_of(email));
     }
     if (!(l->from_stdin ? read_line(password, sizeof password) : ask_secret(password, sizeof password)))
         return error_say(err, ERR_VALIDATION, NULL, "no password given");

@@ -7,8 +7,10 @@ enum { LINES_BLOCK_BYTES = 16 << 10 };
 /* No encoding takes more than four bytes for a character: what is larger is too much text, and is not decoded to find out. */
 static int decode(struct reading *r, struct str *ret)
 {
-    if (r->bytes.n / 4 > r->options->max_text_bytes)
-        return reading_fail(r, CAUSE_TOO_LARGE_TEXT);
+    if (r->bytes.n / 4 > r->options->max_text_bytes) {
+        reading_fail(r, CAUSE_TOO_LARGE_TEXT);
+        return -1;
+    }
     *ret = charset_decode(r->arena, &r->preload->charset, r->bytes, &r->note);
     return 0;
 }

@@ -328,7 +328,9 @@ static void gelu_is_the_exact_one(const struct kernels *k)
 {
     float x[KERNEL_LANES], bias[KERNEL_LANES];
 
-    for (double at = -9; at < 9; at += 0.001 * (double)KERNEL_LANES) {
+    for (size_t step = 0; step * KERNEL_LANES < 18000; step++) {
+        double at = -9 + 0.001 * (double)(step * KERNEL_LANES);
+
         for (size_t i = 0; i < KERNEL_LANES; i++) {
             x[i] = (float)(at + 0.001 * (double)i) - 0.25f;
             bias[i] = 0.25f;
