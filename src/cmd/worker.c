@@ -29,7 +29,7 @@ enum {
     RESTORE_MS = 10 * 1000,
     SHARE_MS = 2000,
     HOURLY_MS = 3600 * 1000,
-    FIRST_HOURLY_MS = 5 * 1000, /* after the start; the start itself is not to be held up */
+    SOON_MS = 5 * 1000,
     IDEMPOTENCY_HOURS = 24,
     DUE_AT_ONCE = 200,
     MISSING_AT_ONCE = 200,
@@ -291,36 +291,35 @@ static int64_t call_for_number(struct worker *w, enum sql sql, int64_t arg, cons
     return n;
 }
 
-/* Jobs for what was read while there was no model, or another. job_due sends them. */
-static void embed_missing(struct worker *w)
+/* Jobs for what was read while there was no model, or another; job_due sends them. False: there is more, or it failed; call again soon. */
+static bool embed_missing(struct worker *w)
 {
-    for (int64_t made = MISSING_AT_ONCE; w->env.embedder && made == MISSING_AT_ONCE;) {
-        struct arena a = ARENA(HOUSE_MEMORY);
-        const char  *ids[MISSING_AT_ONCE + 1] = { 0 };
-        struct error err = { 0 };
-        struct rows  r;
+    struct arena a = ARENA(HOUSE_MEMORY);
+    const char  *ids[MISSING_AT_ONCE + 1] = { 0 };
+    struct error err = { 0 };
+    struct rows  r;
+    int64_t      made = -1;
 
-        for (unsigned i = 0; i < MISSING_AT_ONCE; i++) {
-            struct uuid id = uuid_v7();
+    for (unsigned i = 0; i < MISSING_AT_ONCE; i++) {
+        struct uuid id = uuid_v7();
 
-            ids[i] = arena_text(&a, id.text, sizeof id.text - 1);
-        }
-        made = 0;
-        if (db_query_alone(w->db, (struct db_scope){ 0 }, &a, SQL_PROCESS_EMBED_MISSING,
-                           ARGS(embedder_model(w->env.embedder), db_array(&a, ids)), &r, &err)
-            < 0)
-            log_at(LOG_WARNING, "looking for passages without vectors: %s", err.detail);
-        else if (row_next(&r))
-            made = row_int(&r, "made");
-        if (made > 0)
-            log_at(LOG_INFO, "%lld documents without vectors of %s get them", (long long)made,
-                   embedder_model(w->env.embedder));
-        arena_free(&a);
+        ids[i] = arena_text(&a, id.text, sizeof id.text - 1);
     }
+    const char *model = embedder_model(w->env.embedder);
+    if (db_query_alone(w->db, (struct db_scope){ 0 }, &a, SQL_PROCESS_EMBED_MISSING, ARGS(model, db_array(&a, ids)), &r,
+                       &err)
+        < 0)
+        log_at(LOG_WARNING, "looking for passages without vectors: %s", err.detail);
+    else if (row_next(&r))
+        made = row_int(&r, "made");
+    if (made > 0)
+        log_at(LOG_INFO, "%lld documents get their vectors of %s", (long long)made, model);
+    arena_free(&a);
+    return made >= 0 && made < MISSING_AT_ONCE;
 }
 
 struct house {
-    int64_t  renew_us, reconcile_us, fold_us, restore_us, share_us, hourly_us;
+    int64_t  renew_us, reconcile_us, fold_us, restore_us, share_us, missing_us, hourly_us;
     uint64_t told[METRICS_OF_WORKERS];
 };
 
@@ -340,10 +339,10 @@ static void keep_house(struct worker *w, struct house *h)
     }
     if (is_due(&h->share_us, SHARE_MS))
         queue_metrics_share(w->env.queue, h->told);
-    if (is_due(&h->hourly_us, HOURLY_MS)) {
+    if (is_due(&h->hourly_us, HOURLY_MS))
         call_for_number(w, SQL_JOB_IDEMPOTENCY_EXPIRE, IDEMPOTENCY_HOURS, "gone");
-        embed_missing(w);
-    }
+    if (w->env.embedder && is_due(&h->missing_us, HOURLY_MS) && !embed_missing(w))
+        h->missing_us = clock_steady_us() + SOON_MS * INT64_C(1000);
 }
 
 /* Waits for a signal for up to ms; true when asked to stop. */
@@ -381,7 +380,8 @@ static bool wind_down(struct worker *w, struct house *h, const sigset_t *signals
 
 static int run(struct worker *w, unsigned threads, struct error *err)
 {
-    struct house h = { .hourly_us = clock_steady_us() + FIRST_HOURLY_MS * INT64_C(1000) };
+    int64_t      soon_us = clock_steady_us() + SOON_MS * INT64_C(1000); /* the start is not to be held up */
+    struct house h = { .hourly_us = soon_us, .missing_us = soon_us };
     sigset_t     signals;
 
     sigemptyset(&signals);

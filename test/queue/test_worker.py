@@ -22,6 +22,14 @@ def redis():
     r.close()
 
 
+@pytest.fixture
+def own_redis():
+    """For an installation of the test's own: the workers of two would take each other's messages."""
+    r = Redis()
+    yield r
+    r.close()
+
+
 @pytest.fixture(scope="module")
 def dms(redis):
     i = Installation(redis, stop_seconds=2)
@@ -176,8 +184,8 @@ def provider():
     server.shutdown()
 
 
-def test_a_provider_that_fails_is_asked_again(redis, provider):
-    dms = Installation(redis, embed_provider="http", embed_url=provider, embed_model="tiny", embed_dims=8)
+def test_a_provider_that_fails_is_asked_again(own_redis, provider):
+    dms = Installation(own_redis, embed_provider="http", embed_url=provider, embed_model="tiny", embed_dims=8)
     try:
         document = dms.upload("Soon it will work.")
         dms.wait(document)
@@ -189,9 +197,9 @@ def test_a_provider_that_fails_is_asked_again(redis, provider):
         dms.close()
 
 
-def test_documents_read_without_a_model_get_their_vectors_when_there_is_one(redis, provider, monkeypatch):
+def test_documents_read_without_a_model_get_their_vectors_when_there_is_one(own_redis, provider, monkeypatch):
     monkeypatch.setattr(Provider, "broken", 0)
-    dms = Installation(redis)
+    dms = Installation(own_redis)
     try:
         document = dms.upload("Read before there was a model.")
         dms.wait(document)
@@ -231,4 +239,5 @@ def test_events_of_documents_and_jobs_reach_a_listener(dms, redis):
     mine = [e for e in seen if e["data"].get("id") == document or e["data"].get("document_id") == document]
     assert {e["tenant_id"] for e in mine} == {dms.tenant}
     assert [e["data"]["state"] for e in mine if e["type"] == "job"] == ["running", "succeeded"]
-    assert [e["data"]["status"] for e in mine if e["type"] == "document"][-2:] == ["processing", "processed"]
+    statuses = [e["data"]["status"] for e in mine if e["type"] == "document"]
+    assert [s for s in statuses if s != "pending"] == ["processing", "processed"]  # pending is the API's word, at its own time
