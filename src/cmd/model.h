@@ -5,7 +5,9 @@
 #include "cmd/app.h"
 #include "embed/embedder.h"
 
+enum model_use { MODEL_FOR_QUERIES, MODEL_FOR_INGEST }; /* half of the cores, or all of them */
+
 /* NULL with ERR_NONE: none is wanted. NULL with an error: it cannot be opened, the reason is for the log. */
-struct embedder *model_open(const struct app *app, struct error *err);
+struct embedder *model_open(const struct app *app, enum model_use use, struct error *err);
 
 #endif

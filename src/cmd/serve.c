@@ -106,7 +106,7 @@ static int open_parts(struct app *app, struct api *api, struct error *err)
     api->queue = api->events ? queue_open(app_redis(app, &why), err) : NULL;
     if (!api->queue)
         return -1;
-    api->embedder = model_open(app, &why);
+    api->embedder = model_open(app, MODEL_FOR_QUERIES, &why);
     if (!api->embedder && why.code != ERR_NONE)
         log_at(LOG_WARNING, "search runs without meaning, by words alone: %s", why.detail);
     return 0;

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -30,6 +31,7 @@ enum {
     SHARE_MS = 2000,
     HOURLY_MS = 3600 * 1000,
     SOON_MS = 5 * 1000,
+    NICE = 5, /* people's requests come first */
     IDEMPOTENCY_HOURS = 24,
     DUE_AT_ONCE = 200,
     MISSING_AT_ONCE = 200,
@@ -442,7 +444,7 @@ static int open_parts(struct worker *w, struct error *err)
     if (!w->taker)
         return -1;
     why = (struct error){ 0 };
-    w->env.embedder = model_open(app, &why);
+    w->env.embedder = model_open(app, MODEL_FOR_INGEST, &why);
     if (!w->env.embedder && why.code != ERR_NONE)
         log_at(LOG_WARNING, "passages get no vectors: %s", why.detail);
     return 0;
@@ -507,6 +509,8 @@ int cmd_worker(int argc, char **argv)
     app_arguments(&app, &parser, argc, argv, &o);
     log_open_by_name(app.settings->log_level, "worker",
                      *app.settings->log_trace_project ? app.settings->log_trace_project : NULL);
+    if (setpriority(PRIO_PROCESS, 0, NICE) < 0) /* before any thread: each inherits it */
+        log_at(LOG_WARNING, "the worker runs beside people's requests at the same priority");
     struct worker *w = calloc(1, sizeof *w);
     int            rc = -1;
 
