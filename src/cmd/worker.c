@@ -60,6 +60,7 @@ struct worker {
     unsigned             threads;
     struct node         *node; /* NULL: no Redis */
     atomic_bool          stopping;
+    atomic_bool          refused; /* Redis answers, but takes no messages: its memory is full */
     struct worker_thread thread[MAX_THREADS];
     struct db           *db; /* of the main thread, as the next */
     struct taker        *taker;
@@ -192,11 +193,12 @@ static void *thread_run(void *arg)
     while (!atomic_load(&t->worker->stopping)) {
         struct arena    a = ARENA(MESSAGE_MEMORY);
         struct delivery d;
-        int             got = taker_take(t->taker, &a, TAKE_WAIT_MS, &d);
+        bool            refused = atomic_load(&t->worker->refused);
+        int             got = taker_take(t->taker, &a, refused ? 0 : TAKE_WAIT_MS, &d);
 
         if (got > 0)
             handle(t, &d);
-        else if (got < 0)
+        else if (got < 0 || refused)
             work_without_redis(t);
         arena_free(&a);
     }
@@ -256,7 +258,8 @@ static void renew(struct worker *w)
 }
 
 /* Sends what no message names: retries whose time has come, jobs of dead workers; and, of a queue that is nearly empty, what waits all
-   the same (Redis forgot it). A long queue is left alone, or it would grow by a copy of itself each time. */
+   the same (Redis forgot it). A long queue is left alone, or it would grow by a copy of itself each time. What Redis does not take is
+   found by the threads in the table. */
 static void reconcile(struct worker *w)
 {
     for (unsigned q = 0; w->queues[q]; q++) {
@@ -269,9 +272,13 @@ static void reconcile(struct worker *w)
 
         if (depth >= 0
             && job_due(w->db, &a, one, DUE_AT_ONCE, depth <= w->threads ? RESEND_S : 0, &refs, &n, &err) == 0)
-            for (size_t i = 0; i < n; i++)
-                if (!queue_publish(w->env.queue, &refs[i]))
+            for (size_t i = 0; i < n; i++) {
+                bool sent = queue_publish(w->env.queue, &refs[i]);
+
+                atomic_store(&w->refused, !sent);
+                if (!sent)
                     break; /* marked as sent, so found again in a while */
+            }
         if (n > 0)
             log_at(LOG_INFO, "%zu jobs of %s sent again", n, w->queues[q]);
         arena_free(&a);
