@@ -156,6 +156,52 @@ def test_one_document_is_not_behind_a_neighbours_backlog(dms):
         wait_for(lambda: dms.document(document, neighbour)["status"] == "processed", 60, "the neighbour's documents")
 
 
+def front_matter(title, **values):
+    return "---\n" + "".join(f"{k}: {v}\n" for k, v in {"title": title, **values}.items()) + "---\nSome words.\n"
+
+
+def test_a_newer_version_that_came_meanwhile_wins(dms):
+    dms.pause()
+    document = dms.upload("The old words.")
+    dms.client.ok("POST", f"/documents/{document}/versions", 201, files={"file": ("a.txt", "The new words.")})
+    dms.resume()
+    dms.wait(document)
+    wait_for(lambda: dms.steps(document).count("text") == 2, 30, "the text of both versions")
+    assert [c["text"] for c in dms.chunks(document)] == ["The new words."]
+    old = dms.client.get(f"/documents/{document}/text", params={"version": 1})
+    assert old.status_code == 200 and "The old words." in old.text
+    assert dms.steps(document).count("done") == 1
+
+
+def test_what_the_file_says_gives_way_to_its_next_version_and_to_people(dms):
+    upload = dms.client.ok("POST", "/documents", 201, data={"metadata": json.dumps({"owner": "a person"}), "tags": "by-hand"},
+                           files={"file": ("a.md", front_matter("First", type="guide", version="1.0", tags="[red, blue]", owner="the file", old="yes"))})
+    document = dms.wait(upload["id"])
+    assert (document["title"], document["type"], document["version_label"]) == ("First", "guide", "1.0")
+    assert document["tags"] == ["by-hand", "red", "blue"]
+    assert document["metadata"]["owner"] == "a person" and document["metadata"]["old"] == "yes"
+    dms.client.ok("POST", f"/documents/{document['id']}/versions", 201,
+                  files={"file": ("a.md", front_matter("Second", version="1.10", tags="[blue, green]", owner="the file"))})
+    document = wait_for(lambda: (d := dms.document(document["id"]))["status"] == "processed" and d["version"] == 2 and d, 60, "the second version")
+    assert (document["title"], document["type"], document["version_label"]) == ("Second", None, "1.10")
+    assert document["tags"] == ["by-hand", "blue", "green"]
+    assert document["metadata"]["owner"] == "a person" and "old" not in document["metadata"]
+
+
+def test_a_document_that_takes_its_worker_along_ends_with_that_cause(own_redis):
+    dms = Installation(own_redis, job_attempts=1)
+    try:
+        document = dms.upload("word " * 3_000_000, "deadly.txt")
+        wait_for(lambda: dms.document(document)["status"] == "processing", 30, "the job to be taken")
+        os.kill(dms.worker(), signal.SIGKILL)
+        failed = dms.wait(document, "error")
+        assert failed["processing_error"]["code"] == "worker_lost"
+        assert dms.job(document)["state"] == "failed"
+        assert dms.wait(dms.upload("Others go on."))
+    finally:
+        dms.close()
+
+
 class Provider(http.server.BaseHTTPRequestHandler):
     """An embedding provider that is out of order for its first calls."""
     broken = 10  # the provider asks a few times by itself
