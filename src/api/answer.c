@@ -51,8 +51,11 @@ static int replay(struct db *db, struct answering *x, struct error *err)
     if (row_null(&r, "fingerprint"))
         return 0;
     if (strcmp(row_text(&r, "fingerprint"), x->fingerprint) != 0)
-        return error_say(err, ERR_UNPROCESSABLE, "Idempotency-Key", "This key was used before with another request body.");
-    x->answer = (struct answer){ .status = (unsigned)row_int(&r, "status"), .location = row_opt(&r, "location"), .body = row_str(&r, "body") };
+        return error_say(err, ERR_UNPROCESSABLE, "Idempotency-Key",
+                         "This key was used before with another request body.");
+    x->answer = (struct answer){ .status = (unsigned)row_int(&r, "status"),
+                                 .location = row_opt(&r, "location"),
+                                 .body = row_str(&r, "body") };
     x->replayed = true;
     return r.bad ? error_set(err, ERR_INTERNAL, "IDEMPOTENCY_FIND: unexpected columns") : 1;
 }
@@ -72,8 +75,8 @@ static int answer_tx(struct db *db, void *arg, struct error *err)
     if (!x->key)
         return 0;
     return db_exec(db, SQL_IDEMPOTENCY_KEEP,
-                   ARGS(req->who.user_id, x->route, x->key, x->fingerprint, db_int(&req->arena, x->answer.status), x->answer.location,
-                        str_dup(&req->arena, x->answer.body)),
+                   ARGS(req->who.user_id, x->route, x->key, x->fingerprint, db_int(&req->arena, x->answer.status),
+                        x->answer.location, str_dup(&req->arena, x->answer.body)),
                    err);
 }
 
@@ -130,24 +133,29 @@ int api_answer_query(struct request *req, unsigned status, enum sql q, const cha
     return 0;
 }
 
-int api_audit(struct db *db, struct request *req, const char *action, const char *object_type, const char *object_id, const char *before,
-              const char *after, struct error *err)
+int api_audit(struct db *db, struct request *req, const char *action, const char *object_type, const char *object_id,
+              const char *before, const char *after, struct error *err)
 {
     struct uuid id = uuid_v7();
     const char *actor_type = req->who.kind == 'k' ? "api_key" : "user";
     const char *actor_id = req->who.kind == 'k' ? req->who.session_id : req->who.user_id;
 
-    return db_exec(db, SQL_AUDIT_ADD, ARGS(id.text, actor_type, actor_id, action, object_type, object_id, req->ip, req->id, before, after), err) < 0
+    return db_exec(db, SQL_AUDIT_ADD,
+                   ARGS(id.text, actor_type, actor_id, action, object_type, object_id, req->ip, req->id, before, after),
+                   err)
+                   < 0
                ? -1
                : 0;
 }
 
-void api_notify_document(struct request *req, const char *document_id, unsigned version, const char *status, const char *step)
+void api_notify_document(struct request *req, const char *document_id, unsigned version, const char *status,
+                         const char *step)
 {
     struct api *api = api_of(req);
     struct sb   b = SB(&req->arena);
 
-    sb_printf(&b, "{\"id\":\"%s\",\"version\":%u,\"status\":\"%s\",\"step\":\"%s\"}", document_id, version, status, step);
+    sb_printf(&b, "{\"id\":\"%s\",\"version\":%u,\"status\":\"%s\",\"step\":\"%s\"}", document_id, version, status,
+              step);
     if (!queue_notify(api->queue, req->who.tenant_id, "document", sb_str(&b)))
         event_hub_publish(api->events, req->who.tenant_id, "document", sb_str(&b)); /* without Redis: at least here */
 }

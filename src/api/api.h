@@ -71,21 +71,22 @@ MUST_CHECK int api_answer_in_tx(struct request *req, const char *fingerprint, an
 MUST_CHECK int api_answer_query(struct request *req, unsigned status, enum sql q, const char *const *args, int nargs);
 
 /* One row for the audit log, in the transaction of the act. before and after are JSON or NULL, without secrets. */
-MUST_CHECK int api_audit(struct db *db, struct request *req, const char *action, const char *object_type, const char *object_id,
-                         const char *before, const char *after, struct error *err);
+MUST_CHECK int api_audit(struct db *db, struct request *req, const char *action, const char *object_type,
+                         const char *object_id, const char *before, const char *after, struct error *err);
 
 /* Tells open event streams of this tenant (here and in other replicas). */
-void api_notify_document(struct request *req, const char *document_id, unsigned version, const char *status, const char *step);
+void api_notify_document(struct request *req, const char *document_id, unsigned version, const char *status,
+                         const char *step);
 
 /* --- the parts --- */
 struct auth_cache *auth_cache_open(unsigned ttl_ms, struct error *err);
 void               auth_cache_close(struct auth_cache *c);
 /* digest: SHA-256 of the credential. False: not there, too old, or run out. */
-bool               auth_cache_get(struct auth_cache *c, const unsigned char digest[32], struct principal *ret);
-void               auth_cache_put(struct auth_cache *c, const unsigned char digest[32], const struct principal *who);
-int                api_authenticate(struct request *req);      /* http_app.authenticate */
-int                api_authenticate_slow(struct request *req); /* http_app.authenticate_slow */
-void               auth_cache_forget_session(struct auth_cache *c, const char *session_id);
+bool auth_cache_get(struct auth_cache *c, const unsigned char digest[32], struct principal *ret);
+void auth_cache_put(struct auth_cache *c, const unsigned char digest[32], const struct principal *who);
+int  api_authenticate(struct request *req);      /* http_app.authenticate */
+int  api_authenticate_slow(struct request *req); /* http_app.authenticate_slow */
+void auth_cache_forget_session(struct auth_cache *c, const char *session_id);
 /* dms_<env>_<sk|pk>_<26 random><6 checksum> */
 const char *api_key_make(struct arena *a, const char *env, const char *kind);
 bool        api_key_plausible(struct str key);
@@ -98,13 +99,13 @@ int             api_limit(struct request *req); /* http_app.limit */
 struct event_hub *event_hub_open(struct error *err);
 void              event_hub_close(struct event_hub *h);
 /* Any thread: to every stream of the tenant. */
-void              event_hub_publish(struct event_hub *h, const char *tenant_id, const char *type, struct str json);
+void event_hub_publish(struct event_hub *h, const char *tenant_id, const char *type, struct str json);
 
-int api_read(struct request *req); /* http_app.read */
+int  api_read(struct request *req); /* http_app.read */
 void api_finished(struct request *req, unsigned status, uint64_t bytes_in, uint64_t bytes_out, int64_t took_us);
 
-extern const struct route  api_routes[];
-extern const size_t        api_route_count;
+extern const struct route api_routes[];
+extern const size_t       api_route_count;
 /* Everything above as the server wants it. */
 struct http_app api_http_app(struct api *api);
 

@@ -69,8 +69,10 @@ static int create_tx(struct db *db, struct request *req, void *arg, struct answe
     struct sb       body = SB(&req->arena);
 
     if (db_query(db, &req->arena, SQL_API_KEY_CREATE,
-                 ARGS(k->id.text, req->who.user_id, k->name, k->kind, k->prefix, k->hash, db_array(&req->arena, k->scopes), k->expires_at),
-                 &r, err) < 0)
+                 ARGS(k->id.text, req->who.user_id, k->name, k->kind, k->prefix, k->hash,
+                      db_array(&req->arena, k->scopes), k->expires_at),
+                 &r, err)
+        < 0)
         return -1;
     if (!row_next(&r))
         return error_set(err, ERR_INTERNAL, "API_KEY_CREATE: no row");
@@ -106,7 +108,8 @@ int api_keys_create(struct request *req)
     char               hex[2 * HASH_SIZE + 3] = "\\x";
 
     if (request_header(req, "Idempotency-Key"))
-        return error_say(&req->err, ERR_VALIDATION, "Idempotency-Key", "a secret is shown once and not kept, so this request cannot be repeated");
+        return error_say(&req->err, ERR_VALIDATION, "Idempotency-Key",
+                         "a secret is shown once and not kept, so this request cannot be repeated");
     json_fields_begin(&f, &req->arena, req->json);
     k.name = json_name(&f, "name", /* required= */ true, 100, NULL);
     k.kind = json_text(&f, "type", /* required= */ false, 2, "sk");

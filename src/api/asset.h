@@ -5,7 +5,7 @@
 #include "base/text.h"
 
 struct asset {
-    const char *path;  /* "index.html", "assets/index-x.js", "openapi.json" */
+    const char *path; /* "index.html", "assets/index-x.js", "openapi.json" */
     const char *type;
     const char *etag, *gzip_etag; /* first digits of the SHA-256, without quotes; each form of the bytes has its own */
     struct str  bytes;

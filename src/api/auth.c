@@ -36,7 +36,8 @@ static const char *email_field(struct json_fields *f, const char *name)
 }
 
 /* NFC, so that the same letters typed on another machine are the same password. */
-static const char *password_field(struct request *req, struct json_fields *f, const char *name, uint64_t min, const char *email)
+static const char *password_field(struct request *req, struct json_fields *f, const char *name, uint64_t min,
+                                  const char *email)
 {
     const char *s = json_text(f, name, /* required= */ true, PASSWORD_MAX * 4, NULL);
     uint8_t    *nfc = s ? utf8proc_NFC((const uint8_t *)s) : NULL;
@@ -74,8 +75,9 @@ static void send_verification(struct request *req, const char *email, const char
     struct sb    text = SB(&req->arena);
     struct error err = { 0 };
 
-    sb_printf(&text, "Hello %s,\n\nconfirm your e-mail address by opening this link within %d hours:\n\n%s/verify?token=%s\n", name,
-              VERIFY_HOURS, api->issuer, verify_token(req, user_id, clock_wall_us() / 1000000 + VERIFY_HOURS * 3600));
+    sb_printf(
+        &text, "Hello %s,\n\nconfirm your e-mail address by opening this link within %d hours:\n\n%s/verify?token=%s\n",
+        name, VERIFY_HOURS, api->issuer, verify_token(req, user_id, clock_wall_us() / 1000000 + VERIFY_HOURS * 3600));
     if (mail_file(api->settings->mail_dir, email, "Confirm your e-mail address", sb_str(&text), &err) < 0)
         log_at(LOG_WARNING, "verification mail not written: %s", err.detail);
 }
@@ -85,9 +87,12 @@ static void send_known_address(struct request *req, const char *email)
     struct api  *api = api_of(req);
     struct error err = { 0 };
 
-    if (mail_file(api->settings->mail_dir, email, "You already have an account",
-                  S("Hello,\n\nsomebody tried to register with this address. You have an account already: sign in with your password.\n"
-                    "If it was not you, there is nothing to do.\n"), &err) < 0)
+    if (mail_file(
+            api->settings->mail_dir, email, "You already have an account",
+            S("Hello,\n\nsomebody tried to register with this address. You have an account already: sign in with your password.\n"
+              "If it was not you, there is nothing to do.\n"),
+            &err)
+        < 0)
         log_at(LOG_WARNING, "mail not written: %s", err.detail);
 }
 
@@ -111,7 +116,9 @@ int auth_register(struct request *req)
     if (json_fields_end(&f, &req->err) < 0 || password_hash(password, hash, &req->err) < 0)
         return -1;
     if (db_query_alone(api_db(req), nobody, &req->arena, SQL_AUTH_REGISTER,
-                       ARGS(user.text, email, name, hash, tenant.text, organization, api->settings->default_plan), &r, &req->err) < 0)
+                       ARGS(user.text, email, name, hash, tenant.text, organization, api->settings->default_plan), &r,
+                       &req->err)
+        < 0)
         return -1;
     if (row_next(&r) && row_bool(&r, "created"))
         send_verification(req, email, name, user.text);
@@ -183,7 +190,9 @@ static void answer_tokens(struct request *req, const struct session *s)
 {
     struct api         *api = api_of(req);
     int64_t             now = clock_wall_us() / 1000000;
-    struct token_claims c = { .issued_at = now, .not_before = now, .expires_at = now + (int64_t)api->settings->access_ttl };
+    struct token_claims c = { .issued_at = now,
+                              .not_before = now,
+                              .expires_at = now + (int64_t)api->settings->access_ttl };
     struct sb           b = SB(&req->arena);
     struct uuid         jti = uuid_v7();
 
@@ -208,9 +217,14 @@ static int session_create_tx(struct db *db, void *arg, struct error *err)
     struct session *s = ((void **)arg)[1];
     struct api     *api = api_of(req);
     const char     *agent = request_header(req, "User-Agent");
-    const char     *shown = agent && text_printable(str_of(agent)) ? str_dup(&req->arena, utf8_head(str_of(agent), 200)) : NULL;
+    const char     *shown =
+        agent && text_printable(str_of(agent)) ? str_dup(&req->arena, utf8_head(str_of(agent), 200)) : NULL;
 
-    if (db_exec(db, SQL_SESSION_CREATE, ARGS(s->id, s->user_id, s->refresh_hash, db_int(&req->arena, (int64_t)api->settings->refresh_ttl), shown, req->ip), err) < 0)
+    if (db_exec(db, SQL_SESSION_CREATE,
+                ARGS(s->id, s->user_id, s->refresh_hash, db_int(&req->arena, (int64_t)api->settings->refresh_ttl),
+                     shown, req->ip),
+                err)
+        < 0)
         return -1;
     return api_audit(db, req, "auth.login", "session", s->id, NULL, NULL, err);
 }
@@ -242,14 +256,16 @@ int auth_login(struct request *req)
     const char *organization = json_name(&f, "organization", /* required= */ false, NAME_MAX_BYTES, NULL);
     if (json_fields_end(&f, &req->err) < 0)
         return -1;
-    if (db_query_alone(api_db(req), nobody, &req->arena, SQL_AUTH_PASSWORD, ARGS(email, organization), &r, &req->err) < 0)
+    if (db_query_alone(api_db(req), nobody, &req->arena, SQL_AUTH_PASSWORD, ARGS(email, organization), &r, &req->err)
+        < 0)
         return -1;
     bool        known = row_next(&r);
     const char *hash = known ? row_text(&r, "password_hash") : NULL;
     if (!password_verify(password, hash))
         return refuse_login(req);
     if (!row_bool(&r, "verified") && (api->settings->require_verified_email || strcmp(api->settings->env, "prod") == 0))
-        return error_say(&req->err, ERR_FORBIDDEN, NULL, "Confirm your e-mail address first: open the link that was sent to you.");
+        return error_say(&req->err, ERR_FORBIDDEN, NULL,
+                         "Confirm your e-mail address first: open the link that was sent to you.");
     if (strcmp(row_text(&r, "role"), role_name(ROLE_API_ONLY)) == 0)
         return error_say(&req->err, ERR_FORBIDDEN, NULL, "This account works by API keys only; it cannot sign in.");
     struct session s = { .tenant_id = row_text(&r, "tenant_id"), .user_id = row_text(&r, "user_id"), .id = id.text };
@@ -278,9 +294,11 @@ static int refresh_tx(struct db *db, void *arg, struct error *err)
     struct rows     r;
 
     if (db_query(db, &x->req->arena, SQL_SESSION_REFRESH,
-                 ARGS(x->s.id, x->old_hash, x->s.refresh_hash, db_int(&x->req->arena, (int64_t)api->settings->refresh_grace),
+                 ARGS(x->s.id, x->old_hash, x->s.refresh_hash,
+                      db_int(&x->req->arena, (int64_t)api->settings->refresh_grace),
                       db_int(&x->req->arena, (int64_t)api->settings->refresh_ttl)),
-                 &r, err) < 0)
+                 &r, err)
+        < 0)
         return -1;
     x->outcome = "unknown";
     if (!row_next(&r))
@@ -342,13 +360,16 @@ int auth_logout(struct request *req)
     if (req->json) {
         json_fields_begin(&f, &req->arena, req->json);
         all = json_bool(&f, "all", false);
-        json_text(&f, "refresh_token", /* required= */ false, 200, NULL); /* taken for clients that send it; the session is the token's */
+        json_text(&f, "refresh_token", /* required= */ false, 200,
+                  NULL); /* taken for clients that send it; the session is the token's */
         if (json_fields_end(&f, &req->err) < 0)
             return -1;
     }
     if (req->who.kind != 'u')
         return error_say(&req->err, ERR_FORBIDDEN, NULL, "An API key has no session to end; revoke the key.");
-    if (db_query_alone(api_db(req), api_scope(req), &req->arena, SQL_SESSION_END, ARGS(req->who.session_id, all ? "t" : "f"), &r, &req->err) < 0)
+    if (db_query_alone(api_db(req), api_scope(req), &req->arena, SQL_SESSION_END,
+                       ARGS(req->who.session_id, all ? "t" : "f"), &r, &req->err)
+        < 0)
         return -1;
     while (row_next(&r))
         auth_cache_forget_session(api_of(req)->auth, row_text(&r, "id"));

@@ -60,7 +60,8 @@ static int check_token(struct request *req, struct str token, struct principal *
     if (token_verify(api->keys, token, clock_wall_us() / 1000000, &c, &req->err) < 0)
         return -1;
     struct db_scope scope = { c.tenant, c.subject };
-    if (db_query_alone(api_db(req), scope, &req->arena, SQL_AUTH_SESSION, ARGS(c.session, c.subject), &r, &req->err) < 0)
+    if (db_query_alone(api_db(req), scope, &req->arena, SQL_AUTH_SESSION, ARGS(c.session, c.subject), &r, &req->err)
+        < 0)
         return -1;
     if (!row_next(&r))
         return error_set(&req->err, ERR_UNAUTHORIZED, "the session has ended");

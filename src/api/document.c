@@ -126,8 +126,10 @@ static void check_file(struct request *req, struct json_fields *f)
 
     if (!req->upload.sink || !name)
         json_fields_note(f, "file", "is required, with a file name");
-    else if (*name == '\0' || strlen(name) > NAME_MAX_BYTES || !text_printable(str_of(name)) || strspn(name, ". ") == strlen(name))
-        json_fields_note(f, "file", "has a name that is empty, longer than 255 bytes, or holds control or direction characters");
+    else if (*name == '\0' || strlen(name) > NAME_MAX_BYTES || !text_printable(str_of(name))
+             || strspn(name, ". ") == strlen(name))
+        json_fields_note(f, "file",
+                         "has a name that is empty, longer than 255 bytes, or holds control or direction characters");
     else if (req->upload.size == 0)
         json_fields_note(f, "file", "is empty (0 bytes)");
 }
@@ -197,12 +199,16 @@ static int reserve(struct db *db, struct request *req, unsigned documents, struc
 {
     const struct plan_limits *p = &plan_limits[req->who.plan];
     struct arena             *a = &req->arena;
-    int n = db_exec(db, SQL_USAGE_RESERVE,
-                    ARGS(db_int(a, documents), db_int(a, (int64_t)req->upload.size), db_int(a, (int64_t)p->documents), db_int(a, (int64_t)p->bytes)), err);
+    int                       n = db_exec(db, SQL_USAGE_RESERVE,
+                                          ARGS(db_int(a, documents), db_int(a, (int64_t)req->upload.size), db_int(a, (int64_t)p->documents),
+                                               db_int(a, (int64_t)p->bytes)),
+                                          err);
 
     if (n == 0)
-        return error_say(err, ERR_QUOTA, NULL, "The plan \"%s\" allows %llu documents and %llu bytes in all, and that is reached. Delete documents or change the plan.",
-                         p->name, (unsigned long long)p->documents, (unsigned long long)p->bytes);
+        return error_say(
+            err, ERR_QUOTA, NULL,
+            "The plan \"%s\" allows %llu documents and %llu bytes in all, and that is reached. Delete documents or change the plan.",
+            p->name, (unsigned long long)p->documents, (unsigned long long)p->bytes);
     return n < 0 ? -1 : 0;
 }
 
@@ -215,14 +221,17 @@ static const char *traceparent(struct request *req)
 }
 
 /* What every stored version is followed by: its job, and the first line of its timeline. */
-static int follow_up(struct db *db, struct request *req, struct upload *u, const char *document_id, const char *action, struct str body, struct error *err)
+static int follow_up(struct db *db, struct request *req, struct upload *u, const char *document_id, const char *action,
+                     struct str body, struct error *err)
 {
     struct sb detail = SB(&req->arena);
 
     sb_printf(&detail, "{\"size\":%llu,\"sha256\":\"%s\"}", (unsigned long long)req->upload.size, u->sha256);
     if (job_event_add(db, document_id, u->version, NULL, 0, "stored", detail.p, 0, err) < 0)
         return -1;
-    if (job_enqueue(db, req->who.tenant_id, JOB_DOCUMENT_PROCESS, document_id, u->version, 3, traceparent(req), &u->job, err) < 0)
+    if (job_enqueue(db, req->who.tenant_id, JOB_DOCUMENT_PROCESS, document_id, u->version, 3, traceparent(req), &u->job,
+                    err)
+        < 0)
         return -1;
     return api_audit(db, req, action, "document", document_id, NULL, str_dup(&req->arena, body), err);
 }
@@ -237,8 +246,11 @@ static int create_tx(struct db *db, struct request *req, void *arg, struct answe
     if (reserve(db, req, 1, err) < 0)
         return -1;
     if (db_query(db, a, SQL_DOCUMENT_CREATE,
-                 ARGS(u->id.text, u->folder_id, u->title ? u->title : title_of(a, u->name), u->title ? "t" : "f", u->name, u->mime_type,
-                      db_int(a, (int64_t)req->upload.size), u->sha256, u->classification, db_array(a, u->tags), u->metadata), &r, err) < 0)
+                 ARGS(u->id.text, u->folder_id, u->title ? u->title : title_of(a, u->name), u->title ? "t" : "f",
+                      u->name, u->mime_type, db_int(a, (int64_t)req->upload.size), u->sha256, u->classification,
+                      db_array(a, u->tags), u->metadata),
+                 &r, err)
+        < 0)
         return -1;
     if (!row_next(&r))
         return error_set(err, ERR_INTERNAL, "DOCUMENT_CREATE: no row");
@@ -289,7 +301,10 @@ static int version_tx(struct db *db, struct request *req, void *arg, struct answ
     if (reserve(db, req, 0, err) < 0)
         return -1;
     if (db_query(db, a, SQL_DOCUMENT_VERSION_ADD,
-                 ARGS(u->document_id, db_int(a, u->version), u->name, u->mime_type, db_int(a, (int64_t)req->upload.size), u->sha256), &r, err) < 0)
+                 ARGS(u->document_id, db_int(a, u->version), u->name, u->mime_type,
+                      db_int(a, (int64_t)req->upload.size), u->sha256),
+                 &r, err)
+        < 0)
         return -1;
     if (!row_next(&r))
         return error_set(err, ERR_INTERNAL, "DOCUMENT_VERSION_ADD: no row");
@@ -340,8 +355,10 @@ static int update_tx(struct db *db, struct request *req, void *arg, struct answe
     }
     const char *before = row_text(&r, "body");
     if (db_query(db, a, SQL_DOCUMENT_UPDATE,
-                 ARGS(req->args[0], c->title, c->has_folder ? "t" : "f", c->folder_id, c->tags ? db_array(a, c->tags) : NULL, c->classification,
-                      c->metadata), &r, err) < 0)
+                 ARGS(req->args[0], c->title, c->has_folder ? "t" : "f", c->folder_id,
+                      c->tags ? db_array(a, c->tags) : NULL, c->classification, c->metadata),
+                 &r, err)
+        < 0)
         return -1;
     if (!row_next(&r))
         return error_set(err, ERR_INTERNAL, "DOCUMENT_UPDATE: no row");
@@ -393,8 +410,10 @@ static int trash_tx(struct db *db, struct request *req, void *arg, struct answer
     if (!row_next(&r))
         return error_set(err, ERR_NOT_FOUND, "no such document, or it is there already");
     struct str body = row_str(&r, "body");
-    *ret = restore ? (struct answer){ .status = 200, .etag = row_text(&r, "etag"), .body = body } : (struct answer){ .status = 204 };
-    return api_audit(db, req, restore ? "document.restore" : "document.trash", "document", req->args[0], NULL, NULL, err);
+    *ret = restore ? (struct answer){ .status = 200, .etag = row_text(&r, "etag"), .body = body }
+                   : (struct answer){ .status = 204 };
+    return api_audit(db, req, restore ? "document.restore" : "document.trash", "document", req->args[0], NULL, NULL,
+                     err);
 }
 
 int documents_trash(struct request *req)
@@ -428,7 +447,9 @@ static int reprocess_tx(struct db *db, struct request *req, void *arg, struct an
     if (!row_next(&r))
         return error_set(err, ERR_NOT_FOUND, "no such document");
     u->version = (unsigned)row_int(&r, "version");
-    if (job_enqueue(db, req->who.tenant_id, JOB_DOCUMENT_PROCESS, req->args[0], u->version, 3, traceparent(req), &u->job, err) < 0)
+    if (job_enqueue(db, req->who.tenant_id, JOB_DOCUMENT_PROCESS, req->args[0], u->version, 3, traceparent(req),
+                    &u->job, err)
+        < 0)
         return -1;
     sb_printf(&b, "{\"job_id\":\"%s\"}", u->job.id.text);
     *ret = (struct answer){ .status = 202, .body = sb_str(&b) };
@@ -450,10 +471,13 @@ int documents_reprocess(struct request *req)
 /* What a browser is told. Nothing that it would run: such files are shown as text, or only saved. */
 static const char *served_type(const char *mime)
 {
-    static const char *const as_text[] = { "text/html", "text/css", "text/javascript", "text/x-source", "text/markdown", "text/plain",
-                                           "application/xml", "application/sql", "application/yaml", "application/toml" };
-    static const char *const as_is[] = { "application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "application/json",
-                                         "text/csv", "audio/mpeg", "video/mp4", "application/zip" };
+    static const char *const as_text[] = { "text/html",        "text/css",        "text/javascript", "text/x-source",
+                                           "text/markdown",    "text/plain",      "application/xml", "application/sql",
+                                           "application/yaml", "application/toml" };
+    static const char *const as_is[] = {
+        "application/pdf",  "image/png", "image/jpeg", "image/gif", "image/webp",
+        "application/json", "text/csv",  "audio/mpeg", "video/mp4", "application/zip"
+    };
 
     for (size_t i = 0; i < ARRAY_LEN(as_text); i++)
         if (strcmp(mime, as_text[i]) == 0)
@@ -471,13 +495,18 @@ int documents_content(struct request *req)
     uint64_t    size;
     int         fd;
 
-    if (db_query_alone(api_db(req), api_scope(req), &req->arena, SQL_DOCUMENT_CONTENT, ARGS(req->args[0], request_param(req, "version")), &r, &req->err) < 0)
+    if (db_query_alone(api_db(req), api_scope(req), &req->arena, SQL_DOCUMENT_CONTENT,
+                       ARGS(req->args[0], request_param(req, "version")), &r, &req->err)
+        < 0)
         return -1;
     if (!row_next(&r))
         return error_set(&req->err, ERR_NOT_FOUND, "no such document or version");
     if (blob_open(api_of(req)->blobs, req->who.tenant_id, row_text(&r, "sha256"), &fd, &size, &req->err) < 0)
-        return req->err.code == ERR_NOT_FOUND ? (req->err = (struct error){ 0 }, error_set(&req->err, ERR_INTERNAL, "the blob of a document is gone")) : -1;
-    response_file(req, fd, size, served_type(row_text(&r, "mime_type")), row_text(&r, "name"), strcmp(disposition, "inline") == 0, row_text(&r, "sha256"));
+        return req->err.code == ERR_NOT_FOUND ? (req->err = (struct error){ 0 },
+                                                 error_set(&req->err, ERR_INTERNAL, "the blob of a document is gone"))
+                                              : -1;
+    response_file(req, fd, size, served_type(row_text(&r, "mime_type")), row_text(&r, "name"),
+                  strcmp(disposition, "inline") == 0, row_text(&r, "sha256"));
     return 0;
 }
 
@@ -485,7 +514,9 @@ int documents_text(struct request *req)
 {
     struct rows r;
 
-    if (db_query_alone(api_db(req), api_scope(req), &req->arena, SQL_DOCUMENT_TEXT, ARGS(req->args[0], request_param(req, "version")), &r, &req->err) < 0)
+    if (db_query_alone(api_db(req), api_scope(req), &req->arena, SQL_DOCUMENT_TEXT,
+                       ARGS(req->args[0], request_param(req, "version")), &r, &req->err)
+        < 0)
         return -1;
     if (!row_next(&r))
         return error_set(&req->err, ERR_NOT_FOUND, "no such document or version");
@@ -505,8 +536,8 @@ int documents_types(struct request *req)
         const struct file_type *t = &file_types[i];
         struct str              endings = str_of(t->endings);
 
-        sb_printf(&b, "%s{\"mime_type\":\"%s\",\"label\":\"%s\",\"reads\":%s,\"extensions\":[", comma, t->mime, t->label,
-                  t->reader != READ_NONE ? "true" : "false");
+        sb_printf(&b, "%s{\"mime_type\":\"%s\",\"label\":\"%s\",\"reads\":%s,\"extensions\":[", comma, t->mime,
+                  t->label, t->reader != READ_NONE ? "true" : "false");
         for (comma = ""; endings.n > 0; comma = ",") {
             struct str one = str_cut(&endings, ' ');
 

@@ -23,7 +23,9 @@ static int create_tx(struct db *db, struct request *req, void *arg, struct answe
     if (!row_next(&r))
         return error_set(err, ERR_INTERNAL, "FOLDER_CREATE: no row");
     sb_printf(&location, "/api/v1/folders/%s", x->id.text);
-    *ret = (struct answer){ .status = 201, .location = location.p, .etag = row_text(&r, "etag"), .body = row_str(&r, "body") };
+    *ret = (struct answer){
+        .status = 201, .location = location.p, .etag = row_text(&r, "etag"), .body = row_str(&r, "body")
+    };
     return api_audit(db, req, "folder.create", "folder", x->id.text, NULL, ret->body.p, err);
 }
 
@@ -53,7 +55,8 @@ static int delete_tx(struct db *db, struct request *req, void *arg, struct answe
     if (n == 0) {
         if (db_query(db, &req->arena, SQL_FOLDER_EXISTS, ARGS(req->args[0]), &r, err) < 0)
             return -1;
-        return r.count > 0 ? error_say(err, ERR_CONFLICT, NULL, "The folder is not empty.") : error_set(err, ERR_NOT_FOUND, "no such folder");
+        return r.count > 0 ? error_say(err, ERR_CONFLICT, NULL, "The folder is not empty.")
+                           : error_set(err, ERR_NOT_FOUND, "no such folder");
     }
     *ret = (struct answer){ .status = 204 };
     return api_audit(db, req, "folder.delete", "folder", req->args[0], NULL, NULL, err);

@@ -19,12 +19,16 @@ int health_ready(struct request *req)
     struct rows     r;
     struct sb       b = SB(&req->arena);
     int64_t         from = clock_steady_us();
-    bool            database = db_query_alone(api_db(req), nobody, &req->arena, SQL_HEALTH_DATABASE, NO_ARGS, &r, &why) == 0;
-    int64_t         took = clock_steady_us() - from;
-    bool            redis = queue_up(api->queue), model = api->embedder != NULL;
+    bool    database = db_query_alone(api_db(req), nobody, &req->arena, SQL_HEALTH_DATABASE, NO_ARGS, &r, &why) == 0;
+    int64_t took = clock_steady_us() - from;
+    bool    redis = queue_up(api->queue), model = api->embedder != NULL;
 
-    sb_printf(&b, "{\"status\":\"%s\",\"dependencies\":[", !database ? "unavailable" : redis && model ? "ok" : "degraded");
-    sb_printf(&b, "{\"name\":\"database\",\"state\":\"%s\",\"ms\":%.3f,\"required\":true},", database ? "ok" : "down", (double)took / 1000);
+    sb_printf(&b, "{\"status\":\"%s\",\"dependencies\":[",
+              !database        ? "unavailable"
+              : redis && model ? "ok"
+                               : "degraded");
+    sb_printf(&b, "{\"name\":\"database\",\"state\":\"%s\",\"ms\":%.3f,\"required\":true},", database ? "ok" : "down",
+              (double)took / 1000);
     sb_printf(&b, "{\"name\":\"redis\",\"state\":\"%s\",\"required\":false},", redis ? "ok" : "down");
     sb_printf(&b, "{\"name\":\"embedding\",\"state\":\"%s\",\"required\":false}]}", model ? "ok" : "off");
     response_json(req, database ? 200 : 503, sb_str(&b));
@@ -35,7 +39,8 @@ int version_get(struct request *req)
 {
     struct sb b = SB(&req->arena);
 
-    sb_printf(&b, "{\"name\":\"CODITECT DMS\",\"version\":\"%s\",\"commit\":\"%s\",\"api\":\"v1\"}", api_of(req)->version, api_of(req)->commit);
+    sb_printf(&b, "{\"name\":\"CODITECT DMS\",\"version\":\"%s\",\"commit\":\"%s\",\"api\":\"v1\"}",
+              api_of(req)->version, api_of(req)->commit);
     response_json(req, 200, sb_str(&b));
     return 0;
 }
@@ -47,9 +52,10 @@ static int serve_asset(struct request *req, const char *name)
     if (!a)
         return error_set(&req->err, ERR_NOT_FOUND, "%s is not built in", name);
     if (strncmp(a->type, "text/html", 9) == 0) /* a page of our own: it may run our own scripts and nobody else's */
-        response_header(req, "Content-Security-Policy",
-                        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
-                        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+        response_header(
+            req, "Content-Security-Policy",
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     response_text(req, 200, a->type, a->bytes);
     return 0;
 }

@@ -12,7 +12,8 @@ static int retry_tx(struct db *db, struct request *req, void *arg, struct answer
     if (!row_next(&r)) {
         if (db_query(db, &req->arena, SQL_GET_JOB, ARGS(req->args[0]), &r, err) < 0)
             return -1;
-        return r.count > 0 ? error_say(err, ERR_CONFLICT, NULL, "Only a job that has failed or was cancelled can be tried again.")
+        return r.count > 0 ? error_say(err, ERR_CONFLICT, NULL,
+                                       "Only a job that has failed or was cancelled can be tried again.")
                            : error_set(err, ERR_NOT_FOUND, "no such job");
     }
     *ref = (struct job_ref){ .priority = (unsigned)row_int(&r, "priority") };

@@ -93,13 +93,14 @@ static void put_header(struct request *req, const char *name, const char *fmt, l
 int api_limit(struct request *req)
 {
     struct limiter *l = api_of(req)->limiter;
-    const char     *class = req->route->rate_class ? req->route->rate_class : "request";
-    uint64_t        key, limit = limit_of(req, class, &key);
+    const char *class = req->route->rate_class ? req->route->rate_class : "request";
+    uint64_t key, limit = limit_of(req, class, &key);
 
     if (req->who.kind == 0 && strcmp(req->route->method, "GET") == 0)
         return 0; /* health, metrics, the API's description: answers out of memory, asked for by machines */
     pthread_mutex_t *lock = &l->lock[key % (SLOTS / PROBES) % SHARDS];
-    int64_t          now = clock_steady_us(), window = 60 * 1000000, step = window / (int64_t)limit > 0 ? window / (int64_t)limit : 0;
+    int64_t          now = clock_steady_us(), window = 60 * 1000000,
+            step = window / (int64_t)limit > 0 ? window / (int64_t)limit : 0;
 
     pthread_mutex_lock(lock);
     struct cell *c = cell_of(l, key);
@@ -111,7 +112,8 @@ int api_limit(struct request *req)
         step = 0;
     pthread_mutex_unlock(lock);
     int64_t   used = tat + step - now;
-    long long remaining = (long long)((double)(window - used) / 60e6 * (double)limit), reset = (used + 999999) / 1000000;
+    long long remaining = (long long)((double)(window - used) / 60e6 * (double)limit),
+              reset = (used + 999999) / 1000000;
     put_header(req, "X-RateLimit-Limit", "%lld", (long long)limit, 0);
     put_header(req, "X-RateLimit-Remaining", "%lld", remaining > 0 ? remaining : 0, 0);
     put_header(req, "X-RateLimit-Reset", "%lld", (long long)(clock_wall_us() / 1000000 + reset), 0);
@@ -120,5 +122,6 @@ int api_limit(struct request *req)
     if (fits)
         return 0;
     put_header(req, "Retry-After", "%lld", (used - window) / 1000000 + 1, 0);
-    return error_say(&req->err, ERR_RATE_LIMITED, NULL, "At most %llu requests of this kind a minute; wait and try again.", (unsigned long long)limit);
+    return error_say(&req->err, ERR_RATE_LIMITED, NULL,
+                     "At most %llu requests of this kind a minute; wait and try again.", (unsigned long long)limit);
 }

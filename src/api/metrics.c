@@ -12,8 +12,8 @@ enum { ROUTES = 128, STATUSES = 24, BUCKETS = 14 };
 /* Bounds in seconds; those of the objectives (0.1, 0.3, 1) are among them. */
 static const double bounds[BUCKETS] = { 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.3, 0.5, 1, 2, 5, 10 };
 
-static const unsigned statuses[STATUSES] = { 200, 201, 202, 204, 206, 304, 400, 401, 402, 403, 404, 405, 408,
-                                             409, 412, 413, 414, 415, 416, 417, 422, 429, 500, 503 };
+static const unsigned statuses[STATUSES] = { 200, 201, 202, 204, 206, 304, 400, 401, 402, 403, 404, 405,
+                                             408, 409, 412, 413, 414, 415, 416, 417, 422, 429, 500, 503 };
 
 static struct route_counts {
     atomic_ullong status[STATUSES + 1]; /* the last: any other */
@@ -44,7 +44,10 @@ void api_finished(struct request *req, unsigned status, uint64_t bytes_in, uint6
     atomic_fetch_add_explicit(&c->bucket[b], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&c->sum_us, (unsigned long long)took_us, memory_order_relaxed);
     if (status == 401)
-        metric_add(req->route && strcmp(req->route->pattern, "/api/v1/auth/login") == 0 ? METRIC_AUTH_FAILURES_LOGIN : METRIC_AUTH_FAILURES_CREDENTIAL, 1);
+        metric_add(req->route && strcmp(req->route->pattern, "/api/v1/auth/login") == 0
+                       ? METRIC_AUTH_FAILURES_LOGIN
+                       : METRIC_AUTH_FAILURES_CREDENTIAL,
+                   1);
     if (status == 429)
         metric_add(METRIC_RATE_LIMITED, 1);
 }
@@ -108,9 +111,12 @@ static void write_queues(struct request *req, struct sb *b)
     while (row_next(&r))
         sb_printf(b, "dms_queue_depth{queue=\"%s\"} %s\n", row_text(&r, "queue"), row_text(&r, "depth"));
     r.at = -1;
-    sb_put(b, S("# HELP dms_queue_oldest_seconds Age of the oldest job that is due\n# TYPE dms_queue_oldest_seconds gauge\n"));
+    sb_put(
+        b,
+        S("# HELP dms_queue_oldest_seconds Age of the oldest job that is due\n# TYPE dms_queue_oldest_seconds gauge\n"));
     while (row_next(&r))
-        sb_printf(b, "dms_queue_oldest_seconds{queue=\"%s\"} %s\n", row_text(&r, "queue"), row_text(&r, "oldest_seconds"));
+        sb_printf(b, "dms_queue_oldest_seconds{queue=\"%s\"} %s\n", row_text(&r, "queue"),
+                  row_text(&r, "oldest_seconds"));
 }
 
 int metrics_get(struct request *req)
@@ -120,7 +126,9 @@ int metrics_get(struct request *req)
 
     sb_put(&b, S("# HELP dms_http_requests_total Requests answered\n# TYPE dms_http_requests_total counter\n"));
     each_route(&b, write_requests);
-    sb_put(&b, S("# HELP dms_http_request_duration_seconds Time from the request's headers to the end of its answer\n# TYPE dms_http_request_duration_seconds histogram\n"));
+    sb_put(
+        &b,
+        S("# HELP dms_http_request_duration_seconds Time from the request's headers to the end of its answer\n# TYPE dms_http_request_duration_seconds histogram\n"));
     each_route(&b, write_histogram);
     gauge(&b, "dms_http_in_flight", "Open connections", http_server_connections(api->server));
     gauge(&b, "dms_db_pool_size", "Database connections of the work lane", (double)api->settings->work_threads);
@@ -129,7 +137,8 @@ int metrics_get(struct request *req)
     write_queues(req, &b);
     queue_metrics_load(api->queue);
     metrics_write(&b);
-    sb_printf(&b, "# HELP dms_build_info Version\n# TYPE dms_build_info gauge\ndms_build_info{version=\"%s\"} 1\n", api_of(req)->version);
+    sb_printf(&b, "# HELP dms_build_info Version\n# TYPE dms_build_info gauge\ndms_build_info{version=\"%s\"} 1\n",
+              api_of(req)->version);
     metrics_write_process(&b);
     response_text(req, 200, "text/plain; version=0.0.4; charset=utf-8", sb_str(&b));
     return 0;

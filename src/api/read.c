@@ -146,8 +146,12 @@ int api_read(struct request *req)
             n += 2;
     }
     read->req = req;
-    read->query = (struct pipeline_query){ .sql = statement_of(req), .scope = api_scope(req), .args = read->args, .nargs = n,
-                                           .arena = &req->arena, .done = done };
+    read->query = (struct pipeline_query){ .sql = statement_of(req),
+                                           .scope = api_scope(req),
+                                           .args = read->args,
+                                           .nargs = n,
+                                           .arena = &req->arena,
+                                           .done = done };
     if (pipeline_submit(req->loop_state, &read->query))
         return 0;
     return error_set(&req->err, ERR_UNAVAILABLE, "the read lane has no database connection, or too many wait");

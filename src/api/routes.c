@@ -9,22 +9,39 @@
 #include "domain/plan.h"
 #include "store/pipeline.h"
 
-#define V1         "/api/v1"
-#define CURSOR     { .name = "cursor", .type = PARAM_CURSOR, .max = 2048 }
-#define LIMIT      { .name = "limit", .type = PARAM_UINT, .fallback = "20", .min = 1, .max = 100 }
-#define LIST(...)  (const struct param[]){ LIMIT, CURSOR, __VA_ARGS__ { .name = NULL } }
-#define PARAMS(...) (const struct param[]){ __VA_ARGS__, { .name = NULL } }
-#define BOOLEAN(n, v) { .name = n, .type = PARAM_BOOL, .fallback = v }
-#define CHOICE(n, v, f) { .name = n, .type = PARAM_ENUM, .values = v, .fallback = f }
-#define ID(n)      { .name = n, .type = PARAM_UUID }
-#define TEXT(n, m) { .name = n, .type = PARAM_TEXT, .min = 1, .max = m }
+#define V1     "/api/v1"
+#define CURSOR { .name = "cursor", .type = PARAM_CURSOR, .max = 2048 }
+#define LIMIT  { .name = "limit", .type = PARAM_UINT, .fallback = "20", .min = 1, .max = 100 }
+#define LIST(...)                  \
+    (const struct param[])         \
+    {                              \
+        LIMIT, CURSOR, __VA_ARGS__ \
+        {                          \
+            .name = NULL           \
+        }                          \
+    }
+#define PARAMS(...)        \
+    (const struct param[]) \
+    {                      \
+        __VA_ARGS__,       \
+        {                  \
+            .name = NULL   \
+        }                  \
+    }
+#define BOOLEAN(n, v)     { .name = n, .type = PARAM_BOOL, .fallback = v }
+#define CHOICE(n, v, f)   { .name = n, .type = PARAM_ENUM, .values = v, .fallback = f }
+#define ID(n)             { .name = n, .type = PARAM_UUID }
+#define TEXT(n, m)        { .name = n, .type = PARAM_TEXT, .min = 1, .max = m }
 #define NUMBER(n, lo, hi) { .name = n, .type = PARAM_UINT, .min = lo, .max = hi }
 
 /* method, pattern, permission, lane, body, handler */
-#define WORK(m, p, perm, body_, fn)  .method = m, .pattern = p, .needs = perm, .lane = LANE_WORK, .body = body_, .handle = fn
-#define LOOP(m, p, perm, fn)         .method = m, .pattern = p, .needs = perm, .lane = LANE_READ, .body = BODY_NONE, .handle = fn
+#define WORK(m, p, perm, body_, fn) \
+    .method = m, .pattern = p, .needs = perm, .lane = LANE_WORK, .body = body_, .handle = fn
+#define LOOP(m, p, perm, fn) \
+    .method = m, .pattern = p, .needs = perm, .lane = LANE_READ, .body = BODY_NONE, .handle = fn
 /* method GET, pattern, permission, statement */
-#define READ(p, perm, statement)     .method = "GET", .pattern = p, .needs = perm, .lane = LANE_READ, .body = BODY_NONE, .sql = SQL_##statement
+#define READ(p, perm, statement) \
+    .method = "GET", .pattern = p, .needs = perm, .lane = LANE_READ, .body = BODY_NONE, .sql = SQL_##statement
 
 const struct route api_routes[] = {
     { LOOP("GET", "/health/live", PERM_PUBLIC, health_live) },
@@ -52,10 +69,14 @@ const struct route api_routes[] = {
     { WORK("DELETE", V1 "/folders/{id}", PERM(folder_delete), BODY_NONE, folders_delete) },
 
     { READ(V1 "/documents", PERM(document_read), GET_DOCUMENTS),
-      .params = LIST(BOOLEAN("count", "false"), CHOICE("sort", "-created_at|created_at|-updated_at|updated_at|title|-title|size|-size", "-created_at"),
-                     BOOLEAN("trashed", "false"), CHOICE("status", "pending|processing|processed|error", NULL), ID("folder_id"), TEXT("tag", 64), ) },
+      .params =
+          LIST(BOOLEAN("count", "false"),
+               CHOICE("sort", "-created_at|created_at|-updated_at|updated_at|title|-title|size|-size", "-created_at"),
+               BOOLEAN("trashed", "false"), CHOICE("status", "pending|processing|processed|error", NULL),
+               ID("folder_id"), TEXT("tag", 64), ) },
     { WORK("POST", V1 "/documents", PERM(document_create), BODY_MULTIPART, documents_create), .rate_class = "upload" },
-    { WORK("POST", V1 "/documents/upload", PERM(document_create), BODY_MULTIPART, documents_create), .rate_class = "upload" },
+    { WORK("POST", V1 "/documents/upload", PERM(document_create), BODY_MULTIPART, documents_create),
+      .rate_class = "upload" },
     { LOOP("GET", V1 "/documents/types", PERM_SIGNED_IN, documents_types) },
     { WORK("POST", V1 "/documents/search", PERM(search_query), BODY_JSON, search_post), .rate_class = "search" },
     { READ(V1 "/documents/{id}", PERM(document_read), GET_DOCUMENT) },
@@ -64,9 +85,11 @@ const struct route api_routes[] = {
     { WORK("POST", V1 "/documents/{id}/restore", PERM(document_restore), BODY_NONE, documents_restore) },
     { WORK("GET", V1 "/documents/{id}/content", PERM(document_download), BODY_NONE, documents_content),
       .params = PARAMS(NUMBER("version", 1, 1000000), CHOICE("disposition", "inline|attachment", "attachment")) },
-    { WORK("GET", V1 "/documents/{id}/text", PERM(document_read), BODY_NONE, documents_text), .params = PARAMS(NUMBER("version", 1, 1000000)) },
+    { WORK("GET", V1 "/documents/{id}/text", PERM(document_read), BODY_NONE, documents_text),
+      .params = PARAMS(NUMBER("version", 1, 1000000)) },
     { READ(V1 "/documents/{id}/versions", PERM(document_read), GET_VERSIONS), .params = LIST() },
-    { WORK("POST", V1 "/documents/{id}/versions", PERM(document_update), BODY_MULTIPART, versions_create), .rate_class = "upload" },
+    { WORK("POST", V1 "/documents/{id}/versions", PERM(document_update), BODY_MULTIPART, versions_create),
+      .rate_class = "upload" },
     { READ(V1 "/documents/{id}/chunks", PERM(document_read), GET_CHUNKS), .params = LIST() },
     { READ(V1 "/documents/{id}/timeline", PERM(document_read), GET_TIMELINE) },
     { WORK("POST", V1 "/documents/{id}/reprocess", PERM(document_reprocess), BODY_NONE, documents_reprocess) },
@@ -74,10 +97,11 @@ const struct route api_routes[] = {
 
     { WORK("POST", V1 "/search", PERM(search_query), BODY_JSON, search_post), .rate_class = "search" },
     { WORK("GET", V1 "/search", PERM(search_query), BODY_NONE, search_get), .rate_class = "search",
-      .params = PARAMS({ .name = "q", .type = PARAM_TEXT, .min = 1, .max = 4096, .required = true }, CHOICE("mode", "hybrid|keyword|semantic", "hybrid"),
-                       LIMIT, TEXT("cursor", 2048)) },
+      .params = PARAMS({ .name = "q", .type = PARAM_TEXT, .min = 1, .max = 4096, .required = true },
+                       CHOICE("mode", "hybrid|keyword|semantic", "hybrid"), LIMIT, TEXT("cursor", 2048)) },
 
-    { READ(V1 "/jobs", PERM(document_read), GET_JOBS), .params = LIST(CHOICE("state", "queued|running|succeeded|failed|cancelled", NULL), ) },
+    { READ(V1 "/jobs", PERM(document_read), GET_JOBS),
+      .params = LIST(CHOICE("state", "queued|running|succeeded|failed|cancelled", NULL), ) },
     { READ(V1 "/jobs/{id}", PERM(document_read), GET_JOB) },
     { WORK("POST", V1 "/jobs/{id}/retry", PERM(document_reprocess), BODY_NONE, jobs_retry) },
     { WORK("GET", V1 "/events", PERM_SIGNED_IN, BODY_NONE, events_open) },
@@ -90,7 +114,8 @@ static void *loop_open_hook(void *arg, struct loop *loop, struct error *err)
 {
     struct api *api = arg;
 
-    return pipeline_open(loop, api->conninfo, (unsigned)api->settings->loop_connections, (unsigned)api->settings->work_queue * 4, err);
+    return pipeline_open(loop, api->conninfo, (unsigned)api->settings->loop_connections,
+                         (unsigned)api->settings->work_queue * 4, err);
 }
 
 static void loop_close_hook(void *state)
@@ -129,9 +154,18 @@ static void upload_abort(void *sink)
 
 struct http_app api_http_app(struct api *api)
 {
-    return (struct http_app){ .routes = api_routes, .route_count = ARRAY_LEN(api_routes), .arg = api, .loop_open = loop_open_hook,
-                              .loop_close = loop_close_hook, .loop_flush = loop_flush_hook, .authenticate = api_authenticate,
-                              .authenticate_slow = api_authenticate_slow, .limit = api_limit, .read = api_read,
-                              .sink = { upload_open, upload_write, upload_abort }, .max_upload = max_upload, .finished = api_finished,
+    return (struct http_app){ .routes = api_routes,
+                              .route_count = ARRAY_LEN(api_routes),
+                              .arg = api,
+                              .loop_open = loop_open_hook,
+                              .loop_close = loop_close_hook,
+                              .loop_flush = loop_flush_hook,
+                              .authenticate = api_authenticate,
+                              .authenticate_slow = api_authenticate_slow,
+                              .limit = api_limit,
+                              .read = api_read,
+                              .sink = { upload_open, upload_write, upload_abort },
+                              .max_upload = max_upload,
+                              .finished = api_finished,
                               .asset = asset_serve };
 }

@@ -11,9 +11,9 @@ enum metric {
 };
 #undef X
 
-void        metric_add(enum metric m, uint64_t n);
-uint64_t    metric_get(enum metric m);
-void        metric_set(enum metric m, uint64_t n); /* for what is counted elsewhere */
+void     metric_add(enum metric m, uint64_t n);
+uint64_t metric_get(enum metric m);
+void     metric_set(enum metric m, uint64_t n); /* for what is counted elsewhere */
 /* "name{labels}" */
 const char *metric_series(struct arena *a, enum metric m);
 /* Exposition format 0.0.4: HELP and TYPE before the first row of a name. */

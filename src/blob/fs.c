@@ -45,7 +45,8 @@ static void clear_tmp(struct blob_store *s)
     struct stat           st;
 
     for (struct dirent *e; d && (e = readdir(d));)
-        if (e->d_name[0] != '.' && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < time(NULL) - 3600)
+        if (e->d_name[0] != '.' && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
+            && st.st_mtime < time(NULL) - 3600)
             unlinkat(fd, e->d_name, 0);
     if (d)
         closedir(d);
@@ -88,7 +89,8 @@ static int check_room(const struct blob_writer *w, struct error *err)
     struct statvfs v;
 
     if (fstatvfs(w->store->fd, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < w->store->min_free)
-        return error_say(err, ERR_STORAGE_FULL, NULL, "The disk is nearly full; nothing more is stored until there is room.");
+        return error_say(err, ERR_STORAGE_FULL, NULL,
+                         "The disk is nearly full; nothing more is stored until there is room.");
     return 0;
 }
 
@@ -135,7 +137,8 @@ uint64_t blob_writer_size(const struct blob_writer *w)
 }
 
 /* The name of a blob below DIR; its folders are made (and made durable) when make is set. */
-static int blob_path(struct blob_store *s, const char *tenant_id, const char *sha256, bool make, char ret[128], struct error *err)
+static int blob_path(struct blob_store *s, const char *tenant_id, const char *sha256, bool make, char ret[128],
+                     struct error *err)
 {
     struct stat st;
 
@@ -202,7 +205,8 @@ void blob_writer_close(struct blob_writer *w)
     free(w);
 }
 
-int blob_open(struct blob_store *s, const char *tenant_id, const char *sha256, int *ret_fd, uint64_t *ret_size, struct error *err)
+int blob_open(struct blob_store *s, const char *tenant_id, const char *sha256, int *ret_fd, uint64_t *ret_size,
+              struct error *err)
 {
     char        path[128];
     struct stat st;
@@ -234,13 +238,15 @@ static void sweep_dir(struct blob_store *s, const char *tenant, const char *two,
 
     for (struct dirent *e; d && (e = readdir(d));)
         if (strlen(e->d_name) == 64 && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < before
-            && fn(arg, tenant, e->d_name) && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < before)
+            && fn(arg, tenant, e->d_name) && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
+            && st.st_mtime < before)
             unlinkat(fd, e->d_name, 0);
     if (d)
         closedir(d);
 }
 
-int blob_sweep(struct blob_store *s, unsigned min_age_s, bool (*fn)(void *, const char *, const char *), void *arg, struct error *err)
+int blob_sweep(struct blob_store *s, unsigned min_age_s, bool (*fn)(void *, const char *, const char *), void *arg,
+               struct error *err)
 {
     int    copy = openat(s->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR   *d = copy >= 0 ? fdopendir(copy) : NULL;

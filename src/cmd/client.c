@@ -14,16 +14,27 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct client *c = state->input;
 
     switch (key) {
-    case 'u': c->url = arg; return 0;
-    case 'j': c->json = true; return 0;
-    case 'k': c->api_key = arg; return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    case 'u':
+        c->url = arg;
+        return 0;
+    case 'j':
+        c->json = true;
+        return 0;
+    case 'k':
+        c->api_key = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
 static const struct argp_option options[] = {
     { .name = "url", .key = 'u', .arg = "URL", .doc = "the server (DMS_URL; http://localhost:8000)", .group = 9 },
-    { .name = "api-key", .key = 'k', .arg = "KEY", .doc = "an API key instead of signing in (DMS_API_KEY)", .group = 9 },
+    { .name = "api-key",
+      .key = 'k',
+      .arg = "KEY",
+      .doc = "an API key instead of signing in (DMS_API_KEY)",
+      .group = 9 },
     { .name = "json", .key = 'j', .doc = "print one JSON value", .group = 9 },
     { 0 },
 };
@@ -129,10 +140,15 @@ static int problem(struct client *c, const struct net_response *r, struct error 
     if (!detail)
         return error_say(err, ERR_INTERNAL, NULL, "the server at %.100s answered %u", c->url, r->status);
     if (first && *jv_text(first, "field", ""))
-        return error_say(err, ERR_VALIDATION, NULL, "%.60s %.150s", jv_text(first, "field", ""), jv_text(first, "message", detail));
+        return error_say(err, ERR_VALIDATION, NULL, "%.60s %.150s", jv_text(first, "field", ""),
+                         jv_text(first, "message", detail));
     if (r->status >= 500)
         return error_say(err, ERR_INTERNAL, NULL, "%.160s (request %s)", detail, jv_text(v, "request_id", "?"));
-    return error_say(err, r->status == 401 ? ERR_UNAUTHORIZED : r->status == 404 ? ERR_NOT_FOUND : ERR_VALIDATION, NULL, "%.200s", detail);
+    return error_say(err,
+                     r->status == 401   ? ERR_UNAUTHORIZED
+                     : r->status == 404 ? ERR_NOT_FOUND
+                                        : ERR_VALIDATION,
+                     NULL, "%.200s", detail);
 }
 
 static int run_once(struct client *c, const struct client_call *call, struct net_response *ret, struct error *err)
@@ -146,7 +162,8 @@ static int run_once(struct client *c, const struct client_call *call, struct net
     if (call->json.p)
         headers[n++] = "Content-Type: application/json";
     if (!call->anonymous && (c->api_key || c->access)) {
-        sb_printf(&credential, c->api_key ? "X-API-Key: %s" : "Authorization: Bearer %s", c->api_key ? c->api_key : c->access);
+        sb_printf(&credential, c->api_key ? "X-API-Key: %s" : "Authorization: Bearer %s",
+                  c->api_key ? c->api_key : c->access);
         headers[n++] = credential.p;
     }
     if (call->idempotency_key) {
@@ -155,23 +172,33 @@ static int run_once(struct client *c, const struct client_call *call, struct net
     }
     headers[n] = NULL;
     bool               streams = call->parts || call->sink;
-    struct net_request req = { .method = call->method, .url = url.p, .headers = headers, .body = call->json, .parts = call->parts,
-                               .parts_n = call->parts_n, .sink = call->sink, .sink_arg = call->sink_arg, .progress = call->progress,
-                               .progress_arg = call->progress_arg, .max_body = 64 << 20, .timeout_ms = streams ? 0 : CALL_TIMEOUT_MS,
+    struct net_request req = { .method = call->method,
+                               .url = url.p,
+                               .headers = headers,
+                               .body = call->json,
+                               .parts = call->parts,
+                               .parts_n = call->parts_n,
+                               .sink = call->sink,
+                               .sink_arg = call->sink_arg,
+                               .progress = call->progress,
+                               .progress_arg = call->progress_arg,
+                               .max_body = 64 << 20,
+                               .timeout_ms = streams ? 0 : CALL_TIMEOUT_MS,
                                .stall_timeout_ms = CALL_TIMEOUT_MS };
 
     if (net_run(c->net, &req, &c->arena, ret, err) == 0)
         return 0;
     if (err->message[0] == '\0' && err->code == ERR_UNAVAILABLE)
-        snprintf(err->message, sizeof err->message, "cannot reach %.80s (%.80s). Is it running? --url names another server", c->url, err->detail);
+        snprintf(err->message, sizeof err->message,
+                 "cannot reach %.80s (%.80s). Is it running? --url names another server", c->url, err->detail);
     return -1;
 }
 
 static int renew(struct client *c, struct error *err)
 {
-    struct sb           b = SB(&c->arena);
-    const json_t       *v = NULL;
-    struct client_call  call = { .method = "POST", .path = "/api/v1/auth/refresh", .anonymous = true };
+    struct sb          b = SB(&c->arena);
+    const json_t      *v = NULL;
+    struct client_call call = { .method = "POST", .path = "/api/v1/auth/refresh", .anonymous = true };
 
     sb_put(&b, S("{\"refresh_token\":"));
     sb_json(&b, c->refresh);
@@ -188,7 +215,8 @@ int client_run(struct client *c, const struct client_call *call, const json_t **
     struct error        why = { 0 };
 
     if (!call->anonymous && !c->api_key && !c->access)
-        return error_say(err, ERR_UNAUTHORIZED, NULL, "not signed in at %.100s: run `dms login`, or give --api-key", c->url);
+        return error_say(err, ERR_UNAUTHORIZED, NULL, "not signed in at %.100s: run `dms login`, or give --api-key",
+                         c->url);
     if (run_once(c, call, &r, err) < 0)
         return -1;
     if (r.status == 401 && !call->anonymous && !c->api_key && c->refresh) {

@@ -11,9 +11,9 @@ struct client {
     struct arena       arena;
     struct net_client *net;
     const char        *url, *api_key;
-    bool               json;                    /* --json: print values as they came */
-    const char        *access, *refresh;        /* of this url, from the credentials file; NULL: not signed in */
-    const char        *credentials;             /* path of the file */
+    bool               json;             /* --json: print values as they came */
+    const char        *access, *refresh; /* of this url, from the credentials file; NULL: not signed in */
+    const char        *credentials;      /* path of the file */
 };
 
 /* The options of every client command: --url, --json, --api-key; put it into the command's argp children. */
@@ -46,7 +46,7 @@ MUST_CHECK int client_get(struct client *c, const char *path, const json_t **ret
 MUST_CHECK int client_keep(struct client *c, const char *access, const char *refresh, struct error *err);
 
 /* "dms: SENTENCE" on stderr; 1. */
-int  client_fail(const struct error *err);
+int client_fail(const struct error *err);
 /* The value as one line of JSON on stdout. */
 void client_print(struct client *c, const json_t *v);
 

@@ -301,7 +301,8 @@ int cluster_service(struct app *app, const struct cluster *c, struct service_spe
                                   .stop_signal = SIGINT,
                                   .hurry_signal = SIGQUIT,
                                   .stop_ms = 30000,
-                                  .death_signal = SIGQUIT, /* at once: the next start replays what a checkpoint would write now */
+                                  .death_signal =
+                                      SIGQUIT, /* at once: the next start replays what a checkpoint would write now */
                                   .prepare = prepare,
                                   .arg = g };
     return write_config(app, config, err);

@@ -26,11 +26,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct error err = { 0 };
 
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &f->client; return 0;
-    case 'm': f->mode = arg; return 0;
-    case 's': f->status = arg; return 0;
-    case 'o': f->output = arg; return 0;
-    case KEY_FORCE: f->force = true; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &f->client;
+        return 0;
+    case 'm':
+        f->mode = arg;
+        return 0;
+    case 's':
+        f->status = arg;
+        return 0;
+    case 'o':
+        f->output = arg;
+        return 0;
+    case KEY_FORCE:
+        f->force = true;
+        return 0;
     case 'n':
         if (parse_u64("limit", str_of(arg), 1, 100, &f->limit, &err) < 0)
             argp_error(state, "--limit %s", err.message);
@@ -39,18 +49,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         f->args = state->argv + state->next;
         f->count = (unsigned)(state->argc - state->next);
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
 /* Parses, opens, runs, closes: what every command of this file does. needs: at least so many arguments. */
-static int run(const struct argp_option *options, const char *args_doc, const char *doc, unsigned needs, int argc, char **argv,
-               int (*fn)(struct find *f, struct error *err))
+static int run(const struct argp_option *options, const char *args_doc, const char *doc, unsigned needs, int argc,
+               char **argv, int (*fn)(struct find *f, struct error *err))
 {
     const struct argp_child children[] = { { .argp = &client_argp }, { 0 } };
-    const struct argp       parser = { .options = options, .parser = parse, .args_doc = args_doc, .children = children, .doc = doc };
-    struct find             f = { .limit = 20 };
-    struct error            err = { 0 };
+    const struct argp       parser = {
+              .options = options, .parser = parse, .args_doc = args_doc, .children = children, .doc = doc
+    };
+    struct find  f = { .limit = 20 };
+    struct error err = { 0 };
 
     argp_parse(&parser, argc, argv, 0, NULL, &f);
     if (f.count < needs) {
@@ -85,8 +98,8 @@ static int ls(struct find *f, struct error *err)
     for (size_t i = 0; i < jv_count(items); i++) {
         const json_t *d = jv_at(items, i);
 
-        printf("%s  %-10s  %10lld  %.16s  %s\n", jv_text(d, "id", ""), jv_text(d, "status", ""), (long long)jv_int(d, "size", 0),
-               jv_text(d, "created_at", ""), jv_text(d, "title", ""));
+        printf("%s  %-10s  %10lld  %.16s  %s\n", jv_text(d, "id", ""), jv_text(d, "status", ""),
+               (long long)jv_int(d, "size", 0), jv_text(d, "created_at", ""), jv_text(d, "title", ""));
     }
     if (!jv_is_null(jv_get(v, "next_cursor")))
         fprintf(stderr, "there are more; --limit shows up to 100\n");
@@ -95,9 +108,11 @@ static int ls(struct find *f, struct error *err)
 
 int cmd_ls(int argc, char **argv)
 {
-    static const struct argp_option options[] = { { .name = "limit", .key = 'n', .arg = "N", .doc = "how many, 1 to 100 (20)" },
-                                                  { .name = "status", .key = 's', .arg = "S", .doc = "only pending, processing, processed or error" },
-                                                  { 0 } };
+    static const struct argp_option options[] = {
+        { .name = "limit", .key = 'n', .arg = "N", .doc = "how many, 1 to 100 (20)" },
+        { .name = "status", .key = 's', .arg = "S", .doc = "only pending, processing, processed or error" },
+        { 0 }
+    };
 
     return run(options, "", "Lists documents, newest first: id, status, size, time, title.", 0, argc, argv, ls);
 }
@@ -113,7 +128,7 @@ static void print_snippet(const json_t *item)
 
     fputs("    ", stdout);
     for (; text.n > 0; at++) {
-        const char *from = text.p;
+        const char   *from = text.p;
         const json_t *m = jv_at(marks, mark);
 
         if (colour && m && jv_number(jv_at(m, 0), -1) == (double)at)
@@ -177,9 +192,11 @@ static int search(struct find *f, struct error *err)
 
 int cmd_search(int argc, char **argv)
 {
-    static const struct argp_option options[] = { { .name = "limit", .key = 'n', .arg = "N", .doc = "how many, 1 to 100 (20)" },
-                                                  { .name = "mode", .key = 'm', .arg = "M", .doc = "hybrid (default), keyword or semantic" },
-                                                  { 0 } };
+    static const struct argp_option options[] = {
+        { .name = "limit", .key = 'n', .arg = "N", .doc = "how many, 1 to 100 (20)" },
+        { .name = "mode", .key = 'm', .arg = "M", .doc = "hybrid (default), keyword or semantic" },
+        { 0 }
+    };
 
     return run(options, "WORDS...", "Searches by words and by meaning.", 1, argc, argv, search);
 }
@@ -193,7 +210,8 @@ static int open_output(struct find *f, const char *name, struct error *err)
         return STDOUT_FILENO;
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (f->force ? O_TRUNC : O_EXCL), 0666);
     if (fd < 0 && errno == EEXIST)
-        return error_say(err, ERR_CONFLICT, NULL, "%.150s is there already: --force writes over it, -o names another", path);
+        return error_say(err, ERR_CONFLICT, NULL, "%.150s is there already: --force writes over it, -o names another",
+                         path);
     return fd < 0 ? error_say(err, ERR_INTERNAL, NULL, "cannot write %.150s: %s", path, strerror(errno)) : fd;
 }
 
@@ -233,11 +251,14 @@ static int get(struct find *f, struct error *err)
 
 int cmd_get(int argc, char **argv)
 {
-    static const struct argp_option options[] = { { .name = "output", .key = 'o', .arg = "FILE", .doc = "write there; - is standard output" },
-                                                  { .name = "force", .key = KEY_FORCE, .doc = "also over a file that is there" },
-                                                  { 0 } };
+    static const struct argp_option options[] = {
+        { .name = "output", .key = 'o', .arg = "FILE", .doc = "write there; - is standard output" },
+        { .name = "force", .key = KEY_FORCE, .doc = "also over a file that is there" },
+        { 0 }
+    };
 
-    return run(options, "ID", "Downloads a document's file under its own name; with --json prints the document.", 1, argc, argv, get);
+    return run(options, "ID", "Downloads a document's file under its own name; with --json prints the document.", 1,
+               argc, argv, get);
 }
 
 static int rm(struct find *f, struct error *err)
@@ -284,17 +305,20 @@ static int jobs(struct find *f, struct error *err)
     for (size_t i = 0; i < jv_count(items); i++) {
         const json_t *j = jv_at(items, i);
 
-        printf("%s  %-18s  %-10s  %lld  %.19s  %s\n", jv_text(j, "id", ""), jv_text(j, "kind", ""), jv_text(j, "state", ""),
-               (long long)jv_int(j, "attempts", 0), jv_text(j, "created_at", ""), jv_text(jv_get(j, "error"), "message", ""));
+        printf("%s  %-18s  %-10s  %lld  %.19s  %s\n", jv_text(j, "id", ""), jv_text(j, "kind", ""),
+               jv_text(j, "state", ""), (long long)jv_int(j, "attempts", 0), jv_text(j, "created_at", ""),
+               jv_text(jv_get(j, "error"), "message", ""));
     }
     return 0;
 }
 
 int cmd_jobs(int argc, char **argv)
 {
-    static const struct argp_option options[] = { { .name = "limit", .key = 'n', .arg = "N", .doc = "how many, 1 to 100 (20)" },
-                                                  { .name = "state", .key = 's', .arg = "S", .doc = "only queued, running, succeeded, failed or cancelled" },
-                                                  { 0 } };
+    static const struct argp_option options[] = {
+        { .name = "limit", .key = 'n', .arg = "N", .doc = "how many, 1 to 100 (20)" },
+        { .name = "state", .key = 's', .arg = "S", .doc = "only queued, running, succeeded, failed or cancelled" },
+        { 0 }
+    };
 
     return run(options, "", "Lists jobs, newest first: id, kind, state, tries, time, error.", 0, argc, argv, jobs);
 }

@@ -17,12 +17,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct login *l = state->input;
 
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &l->client; return 0;
-    case 'e': l->email = arg; return 0;
-    case 'o': l->organization = arg; return 0;
-    case 'p': l->from_stdin = true; return 0;
-    case ARGP_KEY_ARG: argp_error(state, "what is '%s' for?", arg); return EINVAL;
-    default: return ARGP_ERR_UNKNOWN;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &l->client;
+        return 0;
+    case 'e':
+        l->email = arg;
+        return 0;
+    case 'o':
+        l->organization = arg;
+        return 0;
+    case 'p':
+        l->from_stdin = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "what is '%s' for?", arg);
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -96,15 +107,19 @@ static int login(struct login *l, struct error *err)
 
 int cmd_login(int argc, char **argv)
 {
-    static const struct argp_option options[] = { { .name = "email", .key = 'e', .arg = "E", .doc = "who signs in; asked for when missing" },
-                                                  { .name = "organization", .key = 'o', .arg = "NAME", .doc = "which of several organizations" },
-                                                  { .name = "password-stdin", .key = 'p', .doc = "read the password from standard input" },
-                                                  { 0 } };
-    static const struct argp_child  children[] = { { .argp = &client_argp }, { 0 } };
-    static const struct argp        parser = { .options = options, .parser = parse, .children = children,
-                                               .doc = "Signs in and keeps the tokens in ~/.config/dms/credentials." };
-    struct login l = { 0 };
-    struct error err = { 0 };
+    static const struct argp_option options[] = {
+        { .name = "email", .key = 'e', .arg = "E", .doc = "who signs in; asked for when missing" },
+        { .name = "organization", .key = 'o', .arg = "NAME", .doc = "which of several organizations" },
+        { .name = "password-stdin", .key = 'p', .doc = "read the password from standard input" },
+        { 0 }
+    };
+    static const struct argp_child children[] = { { .argp = &client_argp }, { 0 } };
+    static const struct argp       parser = { .options = options,
+                                              .parser = parse,
+                                              .children = children,
+                                              .doc = "Signs in and keeps the tokens in ~/.config/dms/credentials." };
+    struct login                   l = { 0 };
+    struct error                   err = { 0 };
 
     argp_parse(&parser, argc, argv, 0, NULL, &l);
     if (client_open(&l.client) < 0)
@@ -161,7 +176,8 @@ int cmd_whoami(int argc, char **argv)
     else if (c.json)
         client_print(&c, v);
     else
-        printf("%s  %s  %s  at %s\n", jv_text(jv_get(v, "user"), "email", ""), jv_text(jv_get(v, "organization"), "name", ""), jv_text(v, "role", ""), c.url);
+        printf("%s  %s  %s  at %s\n", jv_text(jv_get(v, "user"), "email", ""),
+               jv_text(jv_get(v, "organization"), "name", ""), jv_text(v, "role", ""), c.url);
     client_close(&c);
     return status;
 }

@@ -19,10 +19,10 @@ struct item {
     readiness_check *check;
 };
 
-#define SECTION(id, title)           { id, title, NULL, ANSWER_SECTION, NULL },
-#define CHECK(id, fn, text)          { id, text, NULL, ANSWER_CHECK, check_##fn },
-#define SIGNATURE(id, whose, text)   { id, text, whose, ANSWER_SIGNATURE, NULL },
-#define OPEN(id, hint, text)         { id, text, hint, ANSWER_OPEN, NULL },
+#define SECTION(id, title)         { id, title, NULL, ANSWER_SECTION, NULL },
+#define CHECK(id, fn, text)        { id, text, NULL, ANSWER_CHECK, check_##fn },
+#define SIGNATURE(id, whose, text) { id, text, whose, ANSWER_SIGNATURE, NULL },
+#define OPEN(id, hint, text)       { id, text, hint, ANSWER_OPEN, NULL },
 static const struct item items[] = {
 #include "tbl/readiness.def"
 };
@@ -119,10 +119,10 @@ static void put_html_text(struct sb *b, const char *s)
 /* --- the three forms: text as it goes, JSON and HTML at the end --- */
 
 struct report {
-    struct options  options;
-    struct summary  sum;
-    struct sb       json, html;
-    const char     *comma;
+    struct options options;
+    struct summary sum;
+    struct sb      json, html;
+    const char    *comma;
 };
 
 static void report_section(struct report *p, const struct item *it)
@@ -146,11 +146,13 @@ static void report_item(struct report *p, const struct item *it, const struct re
     fflush(stdout); /* the checks take their time: each line as soon as it is known */
     sb_printf(&p->json, "%s{\"id\":\"%s\",\"text\":", p->comma, it->id);
     sb_json(&p->json, it->text);
-    sb_printf(&p->json, ",\"answer\":\"%s\",\"state\":\"%s\",\"evidence\":", answer_name(it->answer), state_names[res->state]);
+    sb_printf(&p->json, ",\"answer\":\"%s\",\"state\":\"%s\",\"evidence\":", answer_name(it->answer),
+              state_names[res->state]);
     sb_json(&p->json, res->evidence);
     sb_putc(&p->json, '}');
     p->comma = ",";
-    sb_printf(&p->html, "<p class=\"%s\"><b>%s</b> <i>%s</i> ", state_names[res->state], it->id, state_names[res->state]);
+    sb_printf(&p->html, "<p class=\"%s\"><b>%s</b> <i>%s</i> ", state_names[res->state], it->id,
+              state_names[res->state]);
     put_html_text(&p->html, it->text);
     sb_puts(&p->html, "<br><small>");
     put_html_text(&p->html, res->evidence);
@@ -168,17 +170,20 @@ static int report_end(struct report *p, struct error *err)
     struct sb      page = SB(p->html.arena);
 
     if (p->options.json)
-        printf("{\"items\":[%s],\"total\":%u,\"completed\":%u,\"remaining\":%u,\"blockers\":%u,\"decision\":\"%s\"}\n", p->json.n > 0 ? p->json.p : "", s.total,
-               s.completed, s.total - s.completed, s.blockers, decision(&s));
+        printf("{\"items\":[%s],\"total\":%u,\"completed\":%u,\"remaining\":%u,\"blockers\":%u,\"decision\":\"%s\"}\n",
+               p->json.n > 0 ? p->json.p : "", s.total, s.completed, s.total - s.completed, s.blockers, decision(&s));
     else
-        printf("\ntotal %u, completed %u, remaining %u, blockers %u: %s\n", s.total, s.completed, s.total - s.completed, s.blockers, decision(&s));
+        printf("\ntotal %u, completed %u, remaining %u, blockers %u: %s\n", s.total, s.completed, s.total - s.completed,
+               s.blockers, decision(&s));
     if (!p->options.html)
         return 0;
-    sb_puts(&page, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Production readiness</title><style>"
-                   ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-                   "p{border-left:.4rem solid #888;padding-left:.8rem}p.pass{border-color:#2b8a3e}p.fail{border-color:#c92a2a}small{opacity:.75}</style></head><body>\n");
-    sb_printf(&page, "<h1>Production readiness: %s</h1>\n<p>%u items, %u completed, %u remaining, %u blockers.</p>\n", decision(&s), s.total, s.completed,
-              s.total - s.completed, s.blockers);
+    sb_puts(
+        &page,
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Production readiness</title><style>"
+        ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+        "p{border-left:.4rem solid #888;padding-left:.8rem}p.pass{border-color:#2b8a3e}p.fail{border-color:#c92a2a}small{opacity:.75}</style></head><body>\n");
+    sb_printf(&page, "<h1>Production readiness: %s</h1>\n<p>%u items, %u completed, %u remaining, %u blockers.</p>\n",
+              decision(&s), s.total, s.completed, s.total - s.completed, s.blockers);
     sb_put(&page, sb_str(&p->html));
     sb_puts(&page, "</body></html>\n");
     return file_write(p->options.html, sb_str(&page), 0644, err);
@@ -224,13 +229,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct options *o = state->input;
 
     switch (key) {
-    case 's': o->section = arg; return 0;
-    case 'i': o->item = arg; return 0;
-    case 'j': o->json = true; return 0;
-    case 'h': o->html = arg; return 0;
-    case 'S': o->sign = arg; return 0;
-    case 'b': o->by = arg; return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    case 's':
+        o->section = arg;
+        return 0;
+    case 'i':
+        o->item = arg;
+        return 0;
+    case 'j':
+        o->json = true;
+        return 0;
+    case 'h':
+        o->html = arg;
+        return 0;
+    case 'S':
+        o->sign = arg;
+        return 0;
+    case 'b':
+        o->by = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -274,14 +292,21 @@ static int run(struct app *app, const struct options *o, struct summary *ret, st
 int cmd_readiness(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        { "section", 's', "N.N", 0, "only this section", 0 },       { "item", 'i', "N.N.N", 0, "only this item", 0 },
-        { "json", 'j', NULL, 0, "print one JSON value", 0 },        { "html", 'h', "FILE", 0, "also write a page to FILE", 0 },
-        { "sign", 'S', "N.N.N", 0, "sign an item that a person answers", 0 }, { "by", 'b', "NAME", 0, "who signs", 0 },
+        { "section", 's', "N.N", 0, "only this section", 0 },
+        { "item", 'i', "N.N.N", 0, "only this item", 0 },
+        { "json", 'j', NULL, 0, "print one JSON value", 0 },
+        { "html", 'h', "FILE", 0, "also write a page to FILE", 0 },
+        { "sign", 'S', "N.N.N", 0, "sign an item that a person answers", 0 },
+        { "by", 'b', "NAME", 0, "who signs", 0 },
         { 0 },
     };
-    static const struct argp parser = { .options = options, .parser = parse,
-                                        .doc = "Answers the production readiness checklist for an installation: each item with its evidence, then GO or NO-GO. "
-                                               "Exit status 0 only at GO." };
+    static const struct argp parser = {
+        .options = options,
+        .parser = parse,
+        .doc =
+            "Answers the production readiness checklist for an installation: each item with its evidence, then GO or NO-GO. "
+            "Exit status 0 only at GO."
+    };
     struct app     app = { 0 };
     struct options o = { 0 };
     struct summary sum = { 0 };

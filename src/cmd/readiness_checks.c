@@ -39,7 +39,8 @@ PRINTF_LIKE(3, 4) static bool saw(struct readiness *r, bool ok, const char *fmt,
 }
 
 /* An answer of the running installation; status 0: none. bearer may be NULL. */
-static unsigned ask(struct readiness *r, const char *method, const char *path, const char *bearer, const char *json, struct str *ret_body)
+static unsigned ask(struct readiness *r, const char *method, const char *path, const char *bearer, const char *json,
+                    struct str *ret_body)
 {
     struct net_response answer;
     struct error        err = { 0 };
@@ -53,7 +54,11 @@ static unsigned ask(struct readiness *r, const char *method, const char *path, c
         sb_printf(&credential, "Authorization: Bearer %s", bearer);
         headers[1] = credential.p;
     }
-    struct net_request req = { .method = method, .url = url.p, .headers = headers, .timeout_ms = ASK_MS, .max_body = 16 << 20,
+    struct net_request req = { .method = method,
+                               .url = url.p,
+                               .headers = headers,
+                               .timeout_ms = ASK_MS,
+                               .max_body = 16 << 20,
                                .body = json ? str_of(json) : (struct str){ NULL, 0 } };
     if (net_run(r->net, &req, &r->app->arena, &answer, &err) < 0)
         return saw(r, false, "%s does not answer: %.150s", path, err.detail), 0u;
@@ -82,7 +87,8 @@ bool check_pgvector(struct readiness *r)
     if (!one_row(r, SQL_READINESS_PGVECTOR, &rows))
         return false;
     bool index = row_bool(&rows, "index_valid");
-    return saw(r, index, "pgvector %s, index embedding_minilm %s", row_text(&rows, "version"), index ? "is valid" : "is missing or not valid");
+    return saw(r, index, "pgvector %s, index embedding_minilm %s", row_text(&rows, "version"),
+               index ? "is valid" : "is missing or not valid");
 }
 
 bool check_workers(struct readiness *r)
@@ -145,13 +151,15 @@ bool check_jwt(struct readiness *r)
     const char  *token = strangers_token(r, r->app->public_url, &err);
     unsigned     keys = ask(r, "GET", "/.well-known/jwks.json", NULL, NULL, &body);
     unsigned     none = keys ? ask(r, "GET", "/api/v1/auth/me", NULL, NULL, NULL) : 0;
-    unsigned     unsigned_ = none ? ask(r, "GET", "/api/v1/auth/me", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.", NULL, NULL) : 0;
-    unsigned     stranger = unsigned_ && token ? ask(r, "GET", "/api/v1/auth/me", token, NULL, NULL) : 0;
+    unsigned     unsigned_ =
+        none ? ask(r, "GET", "/api/v1/auth/me", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.", NULL, NULL) : 0;
+    unsigned stranger = unsigned_ && token ? ask(r, "GET", "/api/v1/auth/me", token, NULL, NULL) : 0;
 
     if (!token)
         return saw(r, false, "%.200s", err.detail);
     return saw(r, keys == 200 && body.n > 20 && none == 401 && unsigned_ == 401 && stranger == 401,
-               "key set %u; without a token %u, with an unsigned one %u, with a well signed one of no session %u", keys, none, unsigned_, stranger);
+               "key set %u; without a token %u, with an unsigned one %u, with a well signed one of no session %u", keys,
+               none, unsigned_, stranger);
 }
 
 bool check_permissions(struct readiness *r)
@@ -160,7 +168,8 @@ bool check_permissions(struct readiness *r)
 
     for (size_t i = 0; i < api_route_count; i++)
         on_routes += api_routes[i].needs != 0;
-    return saw(r, PERM_COUNT >= 25 && on_routes == api_route_count, "%d permissions; %u of %zu routes name theirs", PERM_COUNT, on_routes, api_route_count);
+    return saw(r, PERM_COUNT >= 25 && on_routes == api_route_count, "%d permissions; %u of %zu routes name theirs",
+               PERM_COUNT, on_routes, api_route_count);
 }
 
 bool check_credentials(struct readiness *r)
@@ -183,7 +192,8 @@ bool check_credentials(struct readiness *r)
     }
     if (d)
         closedir(d);
-    return saw(r, ok && n > 0, "%u secrets made at the first start, each for its owner alone; no secret has a built-in value", n);
+    return saw(r, ok && n > 0,
+               "%u secrets made at the first start, each for its owner alone; no secret has a built-in value", n);
 }
 
 bool check_row_security(struct readiness *r)
@@ -194,7 +204,9 @@ bool check_row_security(struct readiness *r)
         return saw(r, false, "the database cannot be opened");
     if (guard_check(r->db, /* strict= */ false, NULL, &err) < 0)
         return saw(r, false, "%.300s", *err.message ? err.message : err.detail);
-    return saw(r, true, "every tenant table has forced row level security; the application's role owns nothing and cannot get around it");
+    return saw(
+        r, true,
+        "every tenant table has forced row level security; the application's role owns nothing and cannot get around it");
 }
 
 static bool has_metrics(struct readiness *r, const char *const *names, size_t n)
@@ -211,8 +223,13 @@ static bool has_metrics(struct readiness *r, const char *const *names, size_t n)
 
 bool check_metrics(struct readiness *r)
 {
-    static const char *const names[] = { "# TYPE dms_http_requests_total counter", "dms_http_request_duration_seconds_bucket", "dms_db_pool_size",
-                                         "dms_redis_up", "dms_build_info", "process_resident_memory_bytes", "process_cpu_seconds_total" };
+    static const char *const names[] = { "# TYPE dms_http_requests_total counter",
+                                         "dms_http_request_duration_seconds_bucket",
+                                         "dms_db_pool_size",
+                                         "dms_redis_up",
+                                         "dms_build_info",
+                                         "process_resident_memory_bytes",
+                                         "process_cpu_seconds_total" };
 
     return has_metrics(r, names, ARRAY_LEN(names));
 }
@@ -227,9 +244,9 @@ bool check_business_metrics(struct readiness *r)
 /* The end of the API's log, whole lines. */
 static bool read_log(struct readiness *r, struct str *ret)
 {
-    const char           *path = path_join(&r->app->arena, r->app->log_dir, "api.log");
+    const char              *path = path_join(&r->app->arena, r->app->log_dir, "api.log");
     _cleanup_(fclosep) FILE *f = fopen(path, "re");
-    char                 *buf = arena_alloc(&r->app->arena, LOG_TAIL + 1);
+    char                    *buf = arena_alloc(&r->app->arena, LOG_TAIL + 1);
 
     if (!f || !buf)
         return saw(r, false, "there is no log at %.150s", path);
@@ -261,7 +278,9 @@ bool check_json_logs(struct readiness *r)
         }
         arena_free(&a);
     }
-    return saw(r, lines >= LOG_LINES_LEAST && bad == 0, "%u of the last %u lines of the log are JSON objects with severity, time and message", lines - bad, lines);
+    return saw(r, lines >= LOG_LINES_LEAST && bad == 0,
+               "%u of the last %u lines of the log are JSON objects with severity, time and message", lines - bad,
+               lines);
 }
 
 bool check_log_level(struct readiness *r)
@@ -273,7 +292,8 @@ bool check_log_level(struct readiness *r)
 
 bool check_clean_logs(struct readiness *r)
 {
-    static const char *const never[] = { "Bearer ey", "\"password\"", "dms_dev_sk_", "dms_prod_sk_", "dms_staging_sk_", "refresh_token\":\"", "Authorization:" };
+    static const char *const never[] = { "Bearer ey",       "\"password\"",       "dms_dev_sk_",   "dms_prod_sk_",
+                                         "dms_staging_sk_", "refresh_token\":\"", "Authorization:" };
     struct str               text;
     bool                     clean = true;
 
@@ -283,23 +303,25 @@ bool check_clean_logs(struct readiness *r)
         if (memmem(text.p, text.n, never[i], strlen(never[i])))
             clean = saw(r, false, "the log holds \"%s\"", never[i]);
     bool requests = memmem(text.p, text.n, "\"httpRequest\"", 13) != NULL;
-    return saw(r, clean && requests, "%zu bytes of log looked at: requests %s, credentials %s", text.n, requests ? "are there" : "are missing", clean ? "are not" : "are there");
+    return saw(r, clean && requests, "%zu bytes of log looked at: requests %s, credentials %s", text.n,
+               requests ? "are there" : "are missing", clean ? "are not" : "are there");
 }
 
 /* What script/test wrote beside the program. */
 bool check_tests(struct readiness *r)
 {
-    struct error  err = { 0 };
-    struct sb     path = SB(&r->app->arena);
-    const char   *slash = strrchr(r->app->program, '/');
-    struct str    text;
+    struct error err = { 0 };
+    struct sb    path = SB(&r->app->arena);
+    const char  *slash = strrchr(r->app->program, '/');
+    struct str   text;
 
     sb_printf(&path, "%.*s/.results/summary.json", (int)(slash - r->app->program), r->app->program);
     if (file_read(&r->app->arena, path.p, 65536, &text, &err) <= 0)
         return saw(r, false, "no test run is recorded beside the program: run script/test");
     const json_t *v = json_read(&r->app->arena, text, 4, 100, &err);
     long long     passed = jv_int(v, "passed", 0), failed = jv_int(v, "failed", -1);
-    return saw(r, failed == 0 && passed > 0, "script/test at %.40s: %lld passed, %lld failed", jv_text(v, "commit", "?"), passed, failed);
+    return saw(r, failed == 0 && passed > 0, "script/test at %.40s: %lld passed, %lld failed",
+               jv_text(v, "commit", "?"), passed, failed);
 }
 
 bool check_migrations(struct readiness *r)
@@ -317,7 +339,9 @@ bool check_migrations(struct readiness *r)
     for (size_t i = 0; i < n; i++)
         reversible += all[i].applied_at && !all[i].foreign;
     db_close(db);
-    return saw(r, n > 0 && reversible == n, "%zu of %zu migrations are applied as this program has them; each has a way back that script/test walks", reversible, n);
+    return saw(r, n > 0 && reversible == n,
+               "%zu of %zu migrations are applied as this program has them; each has a way back that script/test walks",
+               reversible, n);
 }
 
 bool check_api_docs(struct readiness *r)
@@ -337,12 +361,14 @@ bool check_api_docs(struct readiness *r)
         missing += !jv_get(jv_get(paths, api_routes[i].pattern), method);
     }
     unsigned page = ask(r, "GET", "/docs", NULL, NULL, NULL);
-    return saw(r, missing == 0 && page == 200, "OpenAPI describes %zu of %zu operations; /docs answers %u", api_route_count - missing, api_route_count, page);
+    return saw(r, missing == 0 && page == 200, "OpenAPI describes %zu of %zu operations; /docs answers %u",
+               api_route_count - missing, api_route_count, page);
 }
 
 bool check_architecture(struct readiness *r)
 {
-    static const char *const folders[] = { "base", "tbl", "domain", "store", "queue", "blob", "crypto", "http", "net", "extract", "embed", "search", "api", "jobs", "cmd" };
+    static const char *const folders[] = { "base", "tbl",     "domain", "store",  "queue", "blob", "crypto", "http",
+                                           "net",  "extract", "embed",  "search", "api",   "jobs", "cmd" };
     struct error             err = { 0 };
     struct sb                path = SB(&r->app->arena);
     const char              *slash = strrchr(r->app->program, '/');
@@ -358,7 +384,8 @@ bool check_architecture(struct readiness *r)
 
         missing += !memmem(text.p, text.n, name, (size_t)n);
     }
-    return saw(r, missing == 0, "docs/architecture.md, %zu bytes, speaks of %zu of %zu folders", text.n, ARRAY_LEN(folders) - missing, ARRAY_LEN(folders));
+    return saw(r, missing == 0, "docs/architecture.md, %zu bytes, speaks of %zu of %zu folders", text.n,
+               ARRAY_LEN(folders) - missing, ARRAY_LEN(folders));
 }
 
 /* Registers nobody: the form is refused field by field, and the page is there. */

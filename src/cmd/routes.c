@@ -21,11 +21,14 @@ static const char *permission_text(uint64_t needs)
 
 static void write_route(struct sb *b, const struct route *r)
 {
-    static const char *const bodies[] = { [BODY_NONE] = "none", [BODY_JSON] = "json", [BODY_JSON_OPT] = "json_optional", [BODY_MULTIPART] = "multipart" };
-    const char              *comma = "";
+    static const char *const bodies[] = {
+        [BODY_NONE] = "none", [BODY_JSON] = "json", [BODY_JSON_OPT] = "json_optional", [BODY_MULTIPART] = "multipart"
+    };
+    const char *comma = "";
 
-    sb_printf(b, "{\"method\":\"%s\",\"path\":\"%s\",\"permission\":\"%s\",\"lane\":\"%s\",\"body\":\"%s\",\"params\":[", r->method, r->pattern,
-              permission_text(r->needs), r->lane == LANE_READ ? "read" : "work", bodies[r->body]);
+    sb_printf(
+        b, "{\"method\":\"%s\",\"path\":\"%s\",\"permission\":\"%s\",\"lane\":\"%s\",\"body\":\"%s\",\"params\":[",
+        r->method, r->pattern, permission_text(r->needs), r->lane == LANE_READ ? "read" : "work", bodies[r->body]);
     for (const struct param *p = r->params; p && p->name; p++) {
         sb_printf(b, "%s\"%s\"", comma, p->name);
         comma = ",";
@@ -35,9 +38,11 @@ static void write_route(struct sb *b, const struct route *r)
 
 int cmd_routes(int argc, char **argv)
 {
-    static const struct argp parser = { .doc = "Prints the addresses of the API with their permissions, as one JSON list." };
-    struct arena             a = ARENA(1 << 20);
-    struct sb                b = SB(&a);
+    static const struct argp parser = {
+        .doc = "Prints the addresses of the API with their permissions, as one JSON list."
+    };
+    struct arena a = ARENA(1 << 20);
+    struct sb    b = SB(&a);
 
     argp_parse(&parser, argc, argv, 0, NULL, NULL);
     sb_putc(&b, '[');

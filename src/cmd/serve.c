@@ -75,12 +75,21 @@ static struct http_limits limits_of(const struct settings *s)
     long     cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned loops = s->loops ? (unsigned)s->loops : cores > 1 ? (unsigned)cores / 2 : 1;
 
-    return (struct http_limits){ .listen = s->listen, .port = (unsigned)s->port, .loops = loops, .max_connections = (unsigned)s->max_connections,
-                                 .header_timeout_s = (unsigned)s->header_timeout, .idle_timeout_s = (unsigned)s->idle_timeout,
-                                 .min_body_rate = (unsigned)s->min_body_rate, .max_parts = (unsigned)s->max_parts,
-                                 .max_json_depth = (unsigned)s->max_json_depth, .events_max = (unsigned)s->events_max,
-                                 .stop_s = (unsigned)s->stop_seconds, .max_body = s->max_body, .max_json_keys = s->max_json_keys,
-                                 .request_memory = s->request_memory, .hsts = strncmp(s->public_url, "https:", 6) == 0 };
+    return (struct http_limits){ .listen = s->listen,
+                                 .port = (unsigned)s->port,
+                                 .loops = loops,
+                                 .max_connections = (unsigned)s->max_connections,
+                                 .header_timeout_s = (unsigned)s->header_timeout,
+                                 .idle_timeout_s = (unsigned)s->idle_timeout,
+                                 .min_body_rate = (unsigned)s->min_body_rate,
+                                 .max_parts = (unsigned)s->max_parts,
+                                 .max_json_depth = (unsigned)s->max_json_depth,
+                                 .events_max = (unsigned)s->events_max,
+                                 .stop_s = (unsigned)s->stop_seconds,
+                                 .max_body = s->max_body,
+                                 .max_json_keys = s->max_json_keys,
+                                 .request_memory = s->request_memory,
+                                 .hsts = strncmp(s->public_url, "https:", 6) == 0 };
 }
 
 /* Everything that api needs before the server stands. */
@@ -190,18 +199,25 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_serve(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        { .name = "ready-fd", .key = 'r', .arg = "N", .doc = "write the port to this descriptor when listening, then close it" }, { 0 }
+        { .name = "ready-fd",
+          .key = 'r',
+          .arg = "N",
+          .doc = "write the port to this descriptor when listening, then close it" },
+        { 0 }
     };
-    static const struct argp parser = { .options = options, .parser = parse, .doc = "Serves the HTTP API and the web application." };
-    struct app     app = { 0 };
-    struct api     api = { 0 };
-    struct options o = { 0 };
-    struct error   err = { 0 };
+    static const struct argp parser = { .options = options,
+                                        .parser = parse,
+                                        .doc = "Serves the HTTP API and the web application." };
+    struct app               app = { 0 };
+    struct api               api = { 0 };
+    struct options           o = { 0 };
+    struct error             err = { 0 };
 
     if (app_open(&app, &argc, argv) < 0)
         return 2;
     app_arguments(&app, &parser, argc, argv, &o);
-    log_open_by_name(app.settings->log_level, "api", *app.settings->log_trace_project ? app.settings->log_trace_project : NULL);
+    log_open_by_name(app.settings->log_level, "api",
+                     *app.settings->log_trace_project ? app.settings->log_trace_project : NULL);
     int rc = open_parts(&app, &api, &err);
     if (rc == 0)
         rc = run(&app, &api, o.has_ready_fd ? (int)o.ready_fd : -1, &err);

@@ -29,13 +29,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct upload *u = state->input;
 
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &u->client; return 0;
-    case 'f': u->folder_id = arg; return 0;
-    case 't': u->tags = arg; return 0;
-    case 'w': u->wait = true; return 0;
-    case ARGP_KEY_ARGS: u->paths = state->argv + state->next; return 0;
-    case ARGP_KEY_NO_ARGS: argp_error(state, "which files or folders?"); return EINVAL;
-    default: return ARGP_ERR_UNKNOWN;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &u->client;
+        return 0;
+    case 'f':
+        u->folder_id = arg;
+        return 0;
+    case 't':
+        u->tags = arg;
+        return 0;
+    case 'w':
+        u->wait = true;
+        return 0;
+    case ARGP_KEY_ARGS:
+        u->paths = state->argv + state->next;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which files or folders?");
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -75,7 +88,8 @@ static const json_t *wait_processed(struct upload *u, const char *id, struct err
         if (strcmp(status, "processed") == 0)
             return v;
         if (strcmp(status, "error") == 0) {
-            error_say(err, ERR_UNPROCESSABLE, NULL, "stored, but not read: %.200s", jv_text(jv_get(v, "processing_error"), "message", "unknown cause"));
+            error_say(err, ERR_UNPROCESSABLE, NULL, "stored, but not read: %.200s",
+                      jv_text(jv_get(v, "processing_error"), "message", "unknown cause"));
             return NULL;
         }
         if (u->terminal)
@@ -93,11 +107,17 @@ static const char *file_name(const char *path)
 
 static int send_file(struct upload *u, const char *path, const json_t **ret, struct error *err)
 {
-    struct net_part    parts[3] = { { .name = "file", .filename = file_name(path), .content_type = "application/octet-stream", .path = path } };
+    struct net_part parts[3] = {
+        { .name = "file", .filename = file_name(path), .content_type = "application/octet-stream", .path = path }
+    };
     size_t             n = 1;
     struct uuid        key = uuid_v7(); /* a retry below, after a lost answer, never doubles */
-    struct client_call call = { .method = "POST", .path = "/api/v1/documents", .parts = parts, .idempotency_key = key.text,
-                                .progress = on_progress, .progress_arg = u };
+    struct client_call call = { .method = "POST",
+                                .path = "/api/v1/documents",
+                                .parts = parts,
+                                .idempotency_key = key.text,
+                                .progress = on_progress,
+                                .progress_arg = u };
 
     if (u->folder_id)
         parts[n++] = (struct net_part){ .name = "folder_id", .data = str_of(u->folder_id) };
@@ -170,14 +190,20 @@ static int walk(struct upload *u)
 
 int cmd_upload(int argc, char **argv)
 {
-    static const struct argp_option options[] = { { .name = "folder", .key = 'f', .arg = "ID", .doc = "into this folder" },
-                                                  { .name = "tags", .key = 't', .arg = "A,B", .doc = "tags for every file" },
-                                                  { .name = "wait", .key = 'w', .doc = "until each file is processed" },
-                                                  { 0 } };
-    static const struct argp_child  children[] = { { .argp = &client_argp }, { 0 } };
-    static const struct argp        parser = { .options = options, .parser = parse, .args_doc = "PATH...", .children = children,
-                                               .doc = "Uploads files and everything in folders; prints id and title of each." };
-    struct upload u = { .terminal = isatty(STDERR_FILENO) == 1, .comma = "" };
+    static const struct argp_option options[] = {
+        { .name = "folder", .key = 'f', .arg = "ID", .doc = "into this folder" },
+        { .name = "tags", .key = 't', .arg = "A,B", .doc = "tags for every file" },
+        { .name = "wait", .key = 'w', .doc = "until each file is processed" },
+        { 0 }
+    };
+    static const struct argp_child children[] = { { .argp = &client_argp }, { 0 } };
+    static const struct argp       parser = { .options = options,
+                                              .parser = parse,
+                                              .args_doc = "PATH...",
+                                              .children = children,
+                                              .doc =
+                                                  "Uploads files and everything in folders; prints id and title of each." };
+    struct upload                  u = { .terminal = isatty(STDERR_FILENO) == 1, .comma = "" };
 
     argp_parse(&parser, argc, argv, 0, NULL, &u);
     if (client_open(&u.client) < 0)

@@ -103,13 +103,15 @@ const char *token_sign(const struct token_keys *k, struct arena *a, const struct
 
     sb_put(&payload, S("{\"iss\":"));
     sb_json(&payload, k->issuer);
-    sb_printf(&payload, ",\"aud\":\"dms\",\"sub\":\"%s\",\"tid\":\"%s\",\"sid\":\"%s\",\"jti\":\"%s\",\"role\":\"%s\",\"iat\":%lld,\"nbf\":%lld,\"exp\":%lld}",
-              c->subject, c->tenant, c->session, c->id, c->role, (long long)c->issued_at, (long long)c->not_before,
-              (long long)c->expires_at);
+    sb_printf(
+        &payload,
+        ",\"aud\":\"dms\",\"sub\":\"%s\",\"tid\":\"%s\",\"sid\":\"%s\",\"jti\":\"%s\",\"role\":\"%s\",\"iat\":%lld,\"nbf\":%lld,\"exp\":%lld}",
+        c->subject, c->tenant, c->session, c->id, c->role, (long long)c->issued_at, (long long)c->not_before,
+        (long long)c->expires_at);
     sb_printf(&token, "%s.", k->header);
     put_base64url(&token, sb_str(&payload));
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool ok = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, k->key) == 1
+    bool        ok = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, k->key) == 1
               && EVP_DigestSign(ctx, signature, &n, (const unsigned char *)sb_str(&token).p, token.n) == 1;
     EVP_MD_CTX_free(ctx);
     if (!ok || n != SIGNATURE)
@@ -124,7 +126,8 @@ static bool signature_good(const struct token_keys *k, struct str signed_part, s
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool        good = ctx && signature.n == SIGNATURE && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, k->key) == 1
                 && EVP_DigestVerify(ctx, (const unsigned char *)signature.p, signature.n,
-                                    (const unsigned char *)signed_part.p, signed_part.n) == 1;
+                                    (const unsigned char *)signed_part.p, signed_part.n)
+                       == 1;
 
     EVP_MD_CTX_free(ctx);
     return good;
@@ -189,5 +192,8 @@ void token_jwks(const struct token_keys *k, struct sb *out)
     char x[64];
 
     base64url_encode(x, k->public_key, KEY);
-    sb_printf(out, "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":\"sig\",\"alg\":\"EdDSA\",\"kid\":\"%s\",\"x\":\"%s\"}]}", k->kid, x);
+    sb_printf(
+        out,
+        "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":\"sig\",\"alg\":\"EdDSA\",\"kid\":\"%s\",\"x\":\"%s\"}]}",
+        k->kid, x);
 }

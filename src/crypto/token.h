@@ -15,13 +15,14 @@ void               token_keys_close(struct token_keys *k);
 struct token_claims {
     char    subject[37], tenant[37], session[37], id[37]; /* sub, tid, sid, jti */
     char    role[16];
-    int64_t issued_at, not_before, expires_at;            /* Unix seconds */
+    int64_t issued_at, not_before, expires_at; /* Unix seconds */
 };
 
 /* The token as text in the arena. */
 const char *token_sign(const struct token_keys *k, struct arena *a, const struct token_claims *c);
 /* -1 and ERR_UNAUTHORIZED on anything that is not exactly a token of ours, for now (30 s of leeway). */
-MUST_CHECK int token_verify(const struct token_keys *k, struct str token, int64_t now, struct token_claims *ret, struct error *err);
+MUST_CHECK int token_verify(const struct token_keys *k, struct str token, int64_t now, struct token_claims *ret,
+                            struct error *err);
 /* The JSON Web Key Set with the public key. */
 void token_jwks(const struct token_keys *k, struct sb *out);
 

@@ -13,7 +13,7 @@ static const struct {
     const char *name;
     char        letter; /* in the table's column; 0: everything, 1: nothing */
 } role_info[ROLE_COUNT] = {
-    [ROLE_OWNER] = { "Owner", 0 },   [ROLE_ADMIN] = { "Admin", 'A' },       [ROLE_EDITOR] = { "Editor", 'E' },
+    [ROLE_OWNER] = { "Owner", 0 },     [ROLE_ADMIN] = { "Admin", 'A' },     [ROLE_EDITOR] = { "Editor", 'E' },
     [ROLE_VIEWER] = { "Viewer", 'V' }, [ROLE_API_ONLY] = { "API_Only", 1 },
 };
 

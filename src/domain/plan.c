@@ -1,7 +1,8 @@
 /* plan.c - see plan.h. */
 #include "domain/plan.h"
 
-#define X(id, name, rpm, spm, dph, documents, bytes, file_bytes) [PLAN_##id] = { name, rpm, spm, dph, documents, bytes, file_bytes },
+#define X(id, name, rpm, spm, dph, documents, bytes, file_bytes) \
+    [PLAN_##id] = { name, rpm, spm, dph, documents, bytes, file_bytes },
 const struct plan_limits plan_limits[PLAN_COUNT] = {
 #include "tbl/plans.def"
 };

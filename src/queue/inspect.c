@@ -8,8 +8,8 @@
 enum { ASK_MS = 2000 };
 
 /* The integer or array length of one command's answer. */
-static int ask(const char *url, struct str a, struct str b, struct str c, size_t words, bool (*read)(const redisReply *, unsigned *), unsigned *ret,
-               struct error *err)
+static int ask(const char *url, struct str a, struct str b, struct str c, size_t words,
+               bool (*read)(const redisReply *, unsigned *), unsigned *ret, struct error *err)
 {
     struct redis *r = redis_open(url, ASK_MS, err);
 

@@ -80,7 +80,8 @@ static int db_prepare(struct db *db, enum sql q, struct error *err)
 {
     if (db->prepared[q])
         return 0;
-    _cleanup_(PQclearp) PGresult *res = PQprepare(db->conn, sql_info[q].name, sql_info[q].text, sql_info[q].params, NULL);
+    _cleanup_(PQclearp) PGresult *res =
+        PQprepare(db->conn, sql_info[q].name, sql_info[q].text, sql_info[q].params, NULL);
 
     if (PQresultStatus(res) != PGRES_COMMAND_OK)
         return db_error_of(res, db->conn, sql_info[q].name, err);
@@ -135,7 +136,8 @@ static int begin(struct db *db, struct db_scope scope, struct error *err)
         }
         ended = false;
         ExecStatusType st = PQresultStatus(res);
-        if (st != PGRES_COMMAND_OK && st != PGRES_TUPLES_OK && st != PGRES_PIPELINE_SYNC && st != PGRES_PIPELINE_ABORTED)
+        if (st != PGRES_COMMAND_OK && st != PGRES_TUPLES_OK && st != PGRES_PIPELINE_SYNC
+            && st != PGRES_PIPELINE_ABORTED)
             db_error_of(res, db->conn, "BEGIN", err);
         PQclear(res);
         results--;
@@ -194,7 +196,8 @@ int db_in_tx(struct db *db, struct db_scope scope, tx_fn *fn, void *arg, struct 
     return -1;
 }
 
-int db_query(struct db *db, struct arena *a, enum sql q, const char *const *args, int nargs, struct rows *ret, struct error *err)
+int db_query(struct db *db, struct arena *a, enum sql q, const char *const *args, int nargs, struct rows *ret,
+             struct error *err)
 {
     assert(db->in_tx && nargs == sql_info[q].params);
     if (a->failed)
@@ -237,8 +240,8 @@ static int alone_tx(struct db *db, void *arg, struct error *err)
     return db_query(db, x->arena, x->sql, x->args, x->nargs, x->ret, err);
 }
 
-int db_query_alone(struct db *db, struct db_scope scope, struct arena *a, enum sql q, const char *const *args, int nargs,
-                   struct rows *ret, struct error *err)
+int db_query_alone(struct db *db, struct db_scope scope, struct arena *a, enum sql q, const char *const *args,
+                   int nargs, struct rows *ret, struct error *err)
 {
     struct alone x = { a, q, args, nargs, ret };
 

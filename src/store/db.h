@@ -32,10 +32,10 @@ struct db_scope {
 
 /* fn may run more than once (serialization failures, lost connections before COMMIT): it touches the database and *arg only.
    READ COMMITTED. ERR_UNAVAILABLE when the database cannot be reached; the outcome of a COMMIT that got no answer is reported so too. */
-typedef int tx_fn(struct db *db, void *arg, struct error *err);
+typedef int    tx_fn(struct db *db, void *arg, struct error *err);
 MUST_CHECK int db_in_tx(struct db *db, struct db_scope scope, tx_fn *fn, void *arg, struct error *err);
 
-#define ARGS(...)                                                                                                             \
+#define ARGS(...) \
     (const char *const[]){ __VA_ARGS__ }, (int)(sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 #define NO_ARGS NULL, 0
 
@@ -49,12 +49,13 @@ struct rows {
 /* One statement; inside db_in_tx only (the scope comes with it). Errors by SQLSTATE: unique and exclusion -> CONFLICT, foreign key ->
    NOT_FOUND, check and bad input syntax -> VALIDATION, serialization -> retried by db_in_tx, time-out and connection -> UNAVAILABLE.
    A statement may raise its own with ERRCODE 'DM' || status, e.g. 'DM412': the error of that status. */
-MUST_CHECK int db_query(struct db *db, struct arena *a, enum sql q, const char *const *args, int nargs, struct rows *ret, struct error *err);
+MUST_CHECK int db_query(struct db *db, struct arena *a, enum sql q, const char *const *args, int nargs,
+                        struct rows *ret, struct error *err);
 /* The same for a statement whose rows nobody reads; returns the number of rows touched. */
 MUST_CHECK int db_exec(struct db *db, enum sql q, const char *const *args, int nargs, struct error *err);
 /* One statement in a transaction of its own. */
-MUST_CHECK int db_query_alone(struct db *db, struct db_scope scope, struct arena *a, enum sql q, const char *const *args, int nargs,
-                              struct rows *ret, struct error *err);
+MUST_CHECK int db_query_alone(struct db *db, struct db_scope scope, struct arena *a, enum sql q,
+                              const char *const *args, int nargs, struct rows *ret, struct error *err);
 
 bool        row_next(struct rows *r);
 bool        rows_have(const struct rows *r, const char *column); /* the result has such a column */

@@ -10,6 +10,6 @@
 int  db_error_of(const PGresult *res, const PGconn *conn, const char *what, struct error *err);
 bool db_error_retryable(const PGresult *res); /* serialization failure or deadlock: run the transaction again */
 /* Number of rows a statement returned or touched. */
-int  db_result_count(const PGresult *res);
+int db_result_count(const PGresult *res);
 
 #endif

@@ -96,7 +96,8 @@ static void link_prepare(struct link *l)
 
     for (unsigned i = 0; ok && i < SQL_COUNT; i++)
         if (strncmp(sql_info[i].name, "GET_", 4) == 0 || i == SQL_SCOPE_SET)
-            ok = PQsendPrepare(l->conn, sql_info[i].name, sql_info[i].text, sql_info[i].params, NULL) && ++l->preparing > 0;
+            ok = PQsendPrepare(l->conn, sql_info[i].name, sql_info[i].text, sql_info[i].params, NULL)
+                 && ++l->preparing > 0;
     if (!ok || !PQpipelineSync(l->conn)) {
         link_lost(l, PQerrorMessage(l->conn));
         return;
@@ -170,7 +171,8 @@ static void take_result(struct link *l, PGresult *res)
         return;
     }
     if (st == PGRES_TUPLES_OK && l->results > 1)
-        error_set(&l->err, ERR_TOO_LARGE, "%s: no room for the result", sql_info[q->sql].name); /* arena_defer has cleared it */
+        error_set(&l->err, ERR_TOO_LARGE, "%s: no room for the result",
+                  sql_info[q->sql].name); /* arena_defer has cleared it */
     else {
         if (st != PGRES_TUPLES_OK && st != PGRES_PIPELINE_ABORTED)
             db_error_of(res, l->conn, sql_info[q->sql].name, &l->err);
@@ -241,7 +243,8 @@ static void link_ready(struct loop_fd *w, uint32_t events)
     link_results(l);
 }
 
-struct pipeline *pipeline_open(struct loop *loop, const char *conninfo, unsigned connections, unsigned max_waiting, struct error *err)
+struct pipeline *pipeline_open(struct loop *loop, const char *conninfo, unsigned connections, unsigned max_waiting,
+                               struct error *err)
 {
     struct pipeline *p = calloc(1, sizeof *p + connections * sizeof p->links[0]);
 
@@ -302,7 +305,8 @@ bool pipeline_submit(struct pipeline *p, struct pipeline_query *q)
     q->next = NULL;
     q->started_us = clock_steady_us();
     if (!PQsendQueryPrepared(l->conn, sql_info[SQL_SCOPE_SET].name, 2, scope, NULL, NULL, 0)
-        || !PQsendQueryPrepared(l->conn, sql_info[q->sql].name, q->nargs, q->args, NULL, NULL, 0) || !PQpipelineSync(l->conn)) {
+        || !PQsendQueryPrepared(l->conn, sql_info[q->sql].name, q->nargs, q->args, NULL, NULL, 0)
+        || !PQpipelineSync(l->conn)) {
         link_lost(l, PQerrorMessage(l->conn));
         return false;
     }

@@ -9,7 +9,8 @@
 struct pipeline;
 
 /* connections: how many; conninfo as for db_open. Connects and prepares in the background, again after a loss. */
-struct pipeline *pipeline_open(struct loop *loop, const char *conninfo, unsigned connections, unsigned max_waiting, struct error *err);
+struct pipeline *pipeline_open(struct loop *loop, const char *conninfo, unsigned connections, unsigned max_waiting,
+                               struct error *err);
 void             pipeline_close(struct pipeline *p);
 
 /* Embedded in the request; must live until done has run. */
@@ -28,8 +29,8 @@ struct pipeline_query {
 /* False when no connection stands or too many wait: answer 503. done is not called then. */
 MUST_CHECK bool pipeline_submit(struct pipeline *p, struct pipeline_query *q);
 /* At the end of each loop turn: one write per connection for all that was submitted in it. */
-void            pipeline_flush(struct pipeline *p);
-unsigned        pipeline_waiting(const struct pipeline *p);
-bool            pipeline_up(const struct pipeline *p);
+void     pipeline_flush(struct pipeline *p);
+unsigned pipeline_waiting(const struct pipeline *p);
+bool     pipeline_up(const struct pipeline *p);
 
 #endif

@@ -8,9 +8,10 @@ static const struct {
     const char *prefix; /* the longest that fits counts: more special rows stand first */
     enum err    code;
 } sqlstates[] = {
-    { "23505", ERR_CONFLICT },    { "23P01", ERR_CONFLICT },    { "23503", ERR_NOT_FOUND },   { "23514", ERR_VALIDATION },
-    { "22", ERR_VALIDATION },     { "57014", ERR_UNAVAILABLE }, { "55P03", ERR_CONFLICT },    { "40", ERR_CONFLICT },
-    { "53100", ERR_STORAGE_FULL }, { "53", ERR_UNAVAILABLE },   { "57", ERR_UNAVAILABLE },    { "08", ERR_UNAVAILABLE },
+    { "23505", ERR_CONFLICT },   { "23P01", ERR_CONFLICT }, { "23503", ERR_NOT_FOUND },
+    { "23514", ERR_VALIDATION }, { "22", ERR_VALIDATION },  { "57014", ERR_UNAVAILABLE },
+    { "55P03", ERR_CONFLICT },   { "40", ERR_CONFLICT },    { "53100", ERR_STORAGE_FULL },
+    { "53", ERR_UNAVAILABLE },   { "57", ERR_UNAVAILABLE }, { "08", ERR_UNAVAILABLE },
     { "25P0", ERR_UNAVAILABLE },
 };
 
