@@ -277,7 +277,7 @@ static enum MHD_Result refuse(struct request_private *p)
         request_suspend(p);
         return MHD_YES;
     }
-    raw_answer(p->conn, &p->req.err, p->req.id);
+    raw_answer(p->conn, &p->req.err, &p->req);
     linger_open(p->conn);
     return MHD_NO;
 }
@@ -288,7 +288,7 @@ enum MHD_Result body_take(struct request_private *p, const char *data, size_t *s
     int        r = 0;
 
     if (p->cut_off) {
-        raw_answer(p->conn, &p->req.err, p->req.id);
+        raw_answer(p->conn, &p->req.err, &p->req);
         linger_open(p->conn);
         return MHD_NO;
     }

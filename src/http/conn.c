@@ -76,17 +76,12 @@ void conn_phase(struct conn *c, enum conn_phase phase)
 
 /* --- answers past libmicrohttpd --- */
 
-void raw_answer(struct conn *c, const struct error *err, const char *id)
+void raw_answer(struct conn *c, const struct error *err, const struct request *req)
 {
-    struct arena  a = ARENA(32768);
-    struct sb     b = SB(&a);
-    struct str    body = problem_body(&a, err, id);
-    unsigned char random[24];
-    char          trace[33], span[17];
+    struct arena a = ARENA(32768);
+    struct sb    b = SB(&a);
+    struct str   body = problem_body(&a, err, req->id);
 
-    loop_random(c->loop, random, sizeof random);
-    hex_encode(trace, random, 16);
-    hex_encode(span, random + 16, 8);
     sb_printf(&b, "HTTP/1.1 %u %s\r\n", error_info[err->code].http, error_info[err->code].code);
     sb_printf(
         &b,
@@ -95,7 +90,7 @@ void raw_answer(struct conn *c, const struct error *err, const char *id)
     sb_puts(
         &b,
         "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n");
-    sb_printf(&b, "X-Request-Id: %s\r\ntraceparent: 00-%s-%s-01\r\n", id, trace, span);
+    sb_printf(&b, "X-Request-Id: %s\r\ntraceparent: 00-%s-%s-01\r\n", req->id, req->trace_id, req->span_id);
     if (error_info[err->code].http == 503)
         sb_puts(&b, "Retry-After: 1\r\n");
     sb_puts(&b, "\r\n");
@@ -110,12 +105,11 @@ void raw_answer(struct conn *c, const struct error *err, const char *id)
 
 static void linger_ready(struct loop_fd *w, uint32_t events)
 {
-    struct conn              *c = container_of(w, struct conn, watch);
-    static _Thread_local char sink[65536];
+    struct conn *c = container_of(w, struct conn, watch);
 
     (void)events;
     for (int i = 0; i < 16; i++) {
-        ssize_t n = recv(c->fd, sink, sizeof sink, MSG_DONTWAIT);
+        ssize_t n = recv(c->fd, c->loop->scratch, SCRATCH, MSG_DONTWAIT);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
@@ -154,32 +148,23 @@ void linger_open(struct conn *c)
 
 /* --- the gate --- */
 
-static struct request_private *log_only(struct conn *c, const struct error *err, const struct uuid *id)
-{
-    struct request_private *p = request_open(c->loop, c, NULL, "");
-
-    if (!p)
-        return NULL;
-    p->req.err = *err;
-    p->req.err.fields = NULL;
-    p->answer.status = error_info[err->code].http;
-    memcpy(p->req.id, id->text, sizeof p->req.id);
-    return p;
-}
-
 /* Says why, lets the client read it, and forgets the connection. */
 static void gate_refuse(struct conn *c, const struct error *err)
 {
-    struct uuid             id = uuid_v7();
-    struct request_private *p = log_only(c, err, &id);
+    struct http_app        *app = &c->loop->server->app;
+    struct error            ignored = { 0 }; /* linger_watch watches anew */
+    int64_t                 took_us = clock_steady_us() - c->since_us;
+    struct request_private *p = request_open(c->loop, c, NULL, "");
 
-    raw_answer(c, err, id.text);
-    if (p) {
-        access_log(p, p->answer.status, clock_steady_us() - c->since_us);
+    if (p) { /* no route, no headers: only what the log and the counters want to know */
+        p->req.err = *err;
+        raw_answer(c, err, &p->req);
+        access_log(p, error_info[err->code].http, took_us);
+        if (app->finished)
+            app->finished(&p->req, error_info[err->code].http, 0, 0, took_us);
         c->request = NULL;
         request_release(p);
     }
-    struct error ignored = { 0 }; /* linger_watch watches anew */
     if (loop_watch(c->loop->loop, &c->watch, 0, &ignored) < 0)
         log_bug("a connection could not be unwatched");
     shutdown(c->fd, SHUT_WR);
@@ -218,12 +203,11 @@ static void hand_over(struct conn *c, bool is_large)
 
 static void gate_ready(struct loop_fd *w, uint32_t events)
 {
-    struct conn              *c = container_of(w, struct conn, watch);
-    static _Thread_local char head[MAX_REQUEST_LINE + MAX_HEADERS + 1024];
-    struct error              err = { 0 };
-    struct head               facts;
-    size_t                    size;
-    ssize_t                   n = recv(c->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
+    struct conn *c = container_of(w, struct conn, watch);
+    struct error err = { 0 };
+    struct head  facts;
+    size_t       size;
+    ssize_t      n = recv(c->fd, c->loop->scratch, SCRATCH, MSG_PEEK | MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -231,7 +215,7 @@ static void gate_ready(struct loop_fd *w, uint32_t events)
         conn_free(c);
         return;
     }
-    int r = head_check((struct str){ head, (size_t)n }, &request_head_limits, &size, &facts, &err);
+    int r = head_check((struct str){ c->loop->scratch, (size_t)n }, &request_head_limits, &size, &facts, &err);
     if (r < 0)
         gate_refuse(c, &err);
     else if (r == 1)
@@ -267,14 +251,15 @@ static uint64_t bytes_acked(int fd)
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 ? info.tcpi_bytes_acked : 0;
 }
 
+/* say: a request is there to be told. */
 static void cut(struct conn *c, bool say)
 {
     struct error err = { 0 };
 
-    if (say) {
+    if (say && c->request) {
         error_set(&err, ERR_TIMEOUT, "the request took too long to arrive");
-        raw_answer(c, &err, c->request ? c->request->req.id : "");
-        if (c->request && c->request->req.err.code == ERR_NONE)
+        raw_answer(c, &err, &c->request->req);
+        if (c->request->req.err.code == ERR_NONE)
             c->request->req.err = err;
         linger_open(c);
     }
@@ -293,6 +278,28 @@ static bool below_rate(const struct conn *c, uint64_t bytes, int64_t now_us)
     int64_t beyond_us = now_us - c->since_us - (int64_t)limits_of(c)->header_timeout_s * 1000000;
 
     return beyond_us > 0 && bytes < (uint64_t)beyond_us / 1000000 * limits_of(c)->min_body_rate;
+}
+
+/* The other end is through and everything is read. libmicrohttpd misses that when it came together with the last bytes. */
+static bool has_ended(const struct conn *c)
+{
+    char byte;
+
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+static void sweep_body(struct conn *c, int64_t now_us)
+{
+    struct request_private *p = c->request;
+
+    if (!p)
+        return;
+    if (p->suspended)
+        c->since_us += SWEEP_US; /* it is us who are slow */
+    else if (has_ended(c))
+        cut(c, /* say */ false);
+    else if (below_rate(c, p->seen, now_us))
+        cut(c, /* say */ true);
 }
 
 static void sweep_send(struct conn *c, int64_t now_us)
@@ -331,7 +338,7 @@ void conn_sweep(struct conn *c, int64_t now_us)
             sweep_gate(c);
         break;
     case CONN_IDLE:
-        if (age_us > (int64_t)limits_of(c)->idle_timeout_s * 1000000)
+        if (age_us > (int64_t)limits_of(c)->idle_timeout_s * 1000000 || (age_us < 2 * SWEEP_US && has_ended(c)))
             cut(c, /* say */ false);
         break;
     case CONN_HEAD:
@@ -339,10 +346,7 @@ void conn_sweep(struct conn *c, int64_t now_us)
             cut(c, /* say */ true);
         break;
     case CONN_BODY:
-        if (c->request && c->request->suspended)
-            c->since_us += SWEEP_US; /* it is us who are slow */
-        else if (c->request && below_rate(c, c->request->seen, now_us))
-            cut(c, /* say */ true);
+        sweep_body(c, now_us);
         break;
     case CONN_SEND:
         sweep_send(c, now_us);

@@ -192,18 +192,27 @@ struct MHD_Response *events_response(struct event_stream *s)
     return r;
 }
 
+/* A comment where nothing was sent for a while; a stream whose client takes not even that is cut off. */
+static void sweep_stream(struct event_stream *s, int64_t idle_us)
+{
+    pthread_mutex_lock(&s->lock);
+    bool stuck = s->n > 0 && idle_us > 3 * PING_S * INT64_C(1000000);
+    if (s->n == 0 && !append_str(s, S(": ping\n\n")))
+        s->closed = true;
+    if (stuck)
+        s->closed = true;
+    else
+        wake(s);
+    pthread_mutex_unlock(&s->lock);
+    if (stuck && s->request && s->request->conn)
+        conn_cut(s->request->conn);
+}
+
 void events_sweep(struct http_loop *l, int64_t now_us)
 {
-    for (struct event_stream *s = l->event_streams; s; s = s->next) {
-        if (now_us - s->sent_us < PING_S * INT64_C(1000000))
-            continue;
-        s->sent_us = now_us;
-        pthread_mutex_lock(&s->lock);
-        if (s->n > 0 || !append_str(s, S(": ping\n\n")))
-            s->closed = s->closed || s->n > EVENT_BACKLOG / 2; /* nothing got through since the last ping */
-        wake(s);
-        pthread_mutex_unlock(&s->lock);
-    }
+    for (struct event_stream *s = l->event_streams; s; s = s->next)
+        if (now_us - s->sent_us >= PING_S * INT64_C(1000000))
+            sweep_stream(s, now_us - s->sent_us);
 }
 
 void events_stop(struct http_loop *l)

@@ -27,7 +27,8 @@ enum {
     DRAIN_BYTES = 262144, /* so much of a refused body is read and dropped before the answer; more: answer and close */
     LINGER_MS = 2000,     /* after an early answer the rest of the body is read so long, for the answer to arrive */
     UPLOAD_BUFFER = 262144,
-    REQUEST_FIRST = 1536,   /* what small requests need */
+    REQUEST_FIRST = 1536, /* what small requests need */
+    SCRATCH = MAX_REQUEST_LINE + MAX_HEADERS + 1024,
     SPARE_REQUESTS = 512,   /* request structs a loop keeps for reuse */
     PING_S = 15,            /* comment on an event stream without events */
     EVENT_BACKLOG = 262144, /* bytes a stream may be behind before it is dropped */
@@ -76,7 +77,8 @@ struct http_loop {
     unsigned     in_flight;
     struct request_private *spare;
     unsigned                spare_count;
-    struct request_private *aborts; /* uploads whose abort found the work lane full */
+    struct request_private *aborts;  /* uploads whose abort found the work lane full */
+    char                   *scratch; /* SCRATCH bytes, for the length of one call */
     char                   *log;
     size_t                  log_n;
     unsigned char           random[1024];
@@ -181,8 +183,8 @@ void         conn_sweep(struct conn *c, int64_t now_us);
 void         gate_open(struct conn *c);
 struct conn *conn_handed(struct http_loop *l,
                          int               fd); /* the one that was given to libmicrohttpd with this descriptor */
-/* Writes a whole answer to the socket, past libmicrohttpd, before it closes. err tells what. */
-void raw_answer(struct conn *c, const struct error *err, const char *id);
+/* Writes a whole answer to the socket, past libmicrohttpd, before it closes. err tells what, req gives the ids. */
+void raw_answer(struct conn *c, const struct error *err, const struct request *req);
 /* A copy of the socket is read and dropped from for a while, so that closing it does not take the answer away from a client still sending. */
 void linger_open(struct conn *c);
 

@@ -15,18 +15,15 @@ static void admit_after_auth(struct request_private *p);
 
 /* --- ids --- */
 
-static void make_ids(struct request_private *p)
+static void make_ids(struct request *req, struct http_loop *l)
 {
-    struct request *req = &p->req;
-    unsigned char   random[34];
-    uint64_t        ms = (uint64_t)(clock_wall_us() / 1000);
+    unsigned char random[34];
+    uint64_t      ms = (uint64_t)(clock_wall_us() / 1000);
 
-    loop_random(p->loop, random, sizeof random);
+    loop_random(l, random, sizeof random);
     memcpy(req->id, uuid_v7_from(ms, random).text, sizeof req->id);
     hex_encode(req->span_id, random + 10, 8);
-    const char *parent = request_header(req, "traceparent");
-    if (!parent || !trace_parent(str_of(parent), req->trace_id))
-        hex_encode(req->trace_id, random + 18, 16);
+    hex_encode(req->trace_id, random + 18, 16);
 }
 
 /* --- opening and closing --- */
@@ -67,6 +64,7 @@ void *request_open(struct http_loop *l, struct conn *c, struct MHD_Connection *m
     p->answer.fd = -1;
     p->target = arena_text(&p->req.arena, target, strlen(target));
     p->target_at = target;
+    make_ids(&p->req, l);
     c->request = p;
     conn_phase(c, CONN_HEAD);
     l->in_flight++;
@@ -520,7 +518,9 @@ static void admit(struct request_private *p, const char *method, const char *ver
     p->begun = true;
     p->version = version;
     p->req.method = known_method(p, method);
-    make_ids(p);
+    const char *parent = request_header(&p->req, "traceparent");
+    if (parent)
+        trace_parent(str_of(parent), p->req.trace_id);
     if (check_head(p, method, version) < 0) {
         request_fail(p); /* where one message ends is not certain any more */
         p->close_after = true;

@@ -177,7 +177,7 @@ static void add_common(struct request_private *p, struct MHD_Response *r)
     }
     for (const struct header *h = p->answer.headers; h; h = h->next)
         add(r, h->name, h->value);
-    if (p->close_after)
+    if (p->close_after || p->loop->stopping)
         add(r, "Connection", "close");
 }
 

@@ -344,6 +344,9 @@ static int open_loop(struct http_server *s, struct http_loop *l, struct error *e
     l->stop_watch = (struct loop_fd){ .fd = s->stop_fd, .ready = stop_ready };
     l->sweep.fire = sweep;
     l->stop_timer.fire = check_stopped;
+    l->scratch = malloc(SCRATCH);
+    if (!l->scratch)
+        return error_set(err, ERR_UNAVAILABLE, "no memory for an event loop");
     l->loop = loop_open(err);
     if (!l->loop || open_listen(s, l, err) < 0)
         return -1;
@@ -406,6 +409,18 @@ static void finish_loop(struct http_loop *l)
     }
 }
 
+/* The work lane is gone: what it would have done is done here. */
+static void abort_sinks(struct http_loop *l)
+{
+    for (struct request_private *p = l->aborts, *next; p; p = next) {
+        next = p->next;
+        l->server->app.sink.abort(p->req.upload.sink);
+        p->req.upload.sink = NULL;
+        request_release(p);
+    }
+    l->aborts = NULL;
+}
+
 static void close_loop(struct http_loop *l)
 {
     if (l->small && l->large)
@@ -416,6 +431,7 @@ static void close_loop(struct http_loop *l)
         MHD_stop_daemon(l->large);
     if (l->loop)
         loop_run_calls(l->loop);
+    abort_sinks(l);
     for (struct conn *c = l->conns, *next; c; c = next) {
         next = c->next;
         conn_free(c);
@@ -429,6 +445,7 @@ static void close_loop(struct http_loop *l)
     }
     access_log_flush(l);
     free(l->log);
+    free(l->scratch);
     loop_close(l->loop);
 }
 

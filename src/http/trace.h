@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-/* The trace id of a valid header value; false: begin a new trace. */
+/* The trace id of a valid header value; false, and trace_id as it was: a trace of one's own. */
 bool trace_parent(struct str value, char trace_id[33]);
 
 #endif

@@ -66,10 +66,12 @@ def test_BI_F01_sizes(start):
 
 def test_BI_F01_declared_more_than_sent(server):
     body = multipart([file_part(b"x" * 600000)])
-    with server.connect() as c:
-        c.send(post_multipart(body, length=len(body) + 10))
-        c.socket.shutdown(1)
-        c.answer()
+    for _ in range(20):  # the end may come together with the last bytes
+        with server.connect() as c:
+            c.send(post_multipart(body, length=len(body) + 10))
+            c.socket.shutdown(1)
+            answer = c.answer()
+            assert answer is None or answer.status == 400
     clean(server)
 
 
