@@ -277,23 +277,22 @@ static long call_as_x32(void)
     {                                                 \
         return syscall(SYS_##name, 0, 0, 0, 0, 0, 0); \
     }
-#define BARE_CALLS(X)                                                                                                 \
-    X(io_uring_setup)                                                                                                 \
-    X(io_setup)                                                                                                       \
-    X(userfaultfd)                                                                                                    \
-    X(bpf)                                                                                                            \
-    X(perf_event_open)                                                                                                \
-    X(keyctl) X(add_key) X(request_key) X(unshare) X(setns) X(mount) X(umount2) X(pivot_root) X(chroot) X(chdir)      \
-        X(fsopen) X(open_tree) X(move_mount) X(name_to_handle_at) X(open_by_handle_at) X(shmget) X(msgget) X(semget)  \
-            X(mq_open) X(eventfd2) X(epoll_create1) X(signalfd4) X(timerfd_create) X(inotify_init1) X(fanotify_init)  \
-                X(socketpair) X(sendto) X(recvfrom) X(splice) X(vmsplice) X(sendfile) X(copy_file_range) X(truncate)  \
-                    X(ftruncate) X(fallocate) X(unlinkat) X(mkdirat) X(renameat2) X(symlinkat) X(linkat) X(fchmodat)  \
-                        X(fchownat) X(mknodat) X(init_module) X(finit_module) X(kexec_load) X(reboot) X(swapon)       \
-                            X(sethostname) X(settimeofday) X(clock_settime) X(adjtimex) X(syslog) X(acct) X(quotactl) \
-                                X(capset) X(setresuid) X(setgroups) X(personality) X(sched_setaffinity)               \
-                                    X(rt_sigqueueinfo) X(tkill) X(process_vm_writev) X(pidfd_getfd) X(kcmp)           \
-                                        X(memfd_secret) X(landlock_create_ruleset) X(pread64) X(fcntl) X(vfork)       \
-                                            X(execveat) X(nanosleep) X(pause) X(wait4)
+/* clang-format off */
+#define BARE_CALLS(X)                                                                                                  \
+    X(io_uring_setup)                                                                                                  \
+    X(io_setup) X(userfaultfd) X(bpf) X(perf_event_open) X(keyctl) X(add_key) X(request_key) X(unshare) X(setns)       \
+        X(mount) X(umount2) X(pivot_root) X(chroot) X(chdir) X(fsopen) X(open_tree) X(move_mount) X(name_to_handle_at) \
+            X(open_by_handle_at) X(shmget) X(msgget) X(semget) X(mq_open) X(eventfd2) X(epoll_create1) X(signalfd4)    \
+                X(timerfd_create) X(inotify_init1) X(fanotify_init) X(socketpair) X(sendto) X(recvfrom) X(splice)      \
+                    X(vmsplice) X(sendfile) X(copy_file_range) X(truncate) X(ftruncate) X(fallocate) X(unlinkat)       \
+                        X(mkdirat) X(renameat2) X(symlinkat) X(linkat) X(fchmodat) X(fchownat) X(mknodat)              \
+                            X(init_module) X(finit_module) X(kexec_load) X(reboot) X(swapon) X(sethostname)            \
+                                X(settimeofday) X(clock_settime) X(adjtimex) X(syslog) X(acct) X(quotactl) X(capset)   \
+                                    X(setresuid) X(setgroups) X(personality) X(sched_setaffinity) X(rt_sigqueueinfo)   \
+                                        X(tkill) X(process_vm_writev) X(pidfd_getfd) X(kcmp) X(memfd_secret)           \
+                                            X(landlock_create_ruleset) X(pread64) X(fcntl) X(vfork) X(execveat)        \
+                                                X(nanosleep) X(pause) X(wait4)
+/* clang-format on */
 BARE_CALLS(BARE)
 
 enum ending { KILLED, REFUSED };
