@@ -275,6 +275,12 @@ CREATE FUNCTION document_json(d document, owner_name text) RETURNS json LANGUAGE
 $$;
 GRANT EXECUTE ON FUNCTION document_json(document, text) TO dms_app;
 
+-- The tag of that state: what people changed (the number before the first dot, which If-Match compares) and what processing changed.
+CREATE FUNCTION document_etag(d document) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT d.revision || '.' || d.status || '.' || d.chunk_count || '.' || coalesce(extract(epoch FROM d.processed_at), 0)
+$$;
+GRANT EXECUTE ON FUNCTION document_etag(document) TO dms_app;
+
 -- Row level security: one policy text for all, generated from the catalogue so that no table is forgotten.
 DO $$
 DECLARE

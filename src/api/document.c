@@ -283,6 +283,26 @@ int documents_create(struct request *req)
     return 0;
 }
 
+/* If-Match against what people changed: the number before the first dot of the tag. Processing goes on meanwhile and is no conflict. */
+static int check_if_match(struct request *req, const char *revision, struct error *err)
+{
+    const char *header = request_header(req, "If-Match");
+    struct str  rest = str_of(header ? header : "");
+
+    if (!header || str_eq(str_trim(rest), S("*")))
+        return 0;
+    while (rest.p) {
+        struct str tag = str_trim(str_cut(&rest, ','));
+
+        if (tag.n < 2 || tag.p[0] != '"' || tag.p[tag.n - 1] != '"')
+            continue; /* weak tags never match */
+        tag = (struct str){ tag.p + 1, tag.n - 2 };
+        if (str_eq(str_cut(&tag, '.'), str_of(revision)))
+            return 0;
+    }
+    return error_set(err, ERR_PRECONDITION, "the document has revision %s", revision);
+}
+
 static int version_tx(struct db *db, struct request *req, void *arg, struct answer *ret, struct error *err)
 {
     struct upload *u = arg;
@@ -293,10 +313,8 @@ static int version_tx(struct db *db, struct request *req, void *arg, struct answ
         return -1;
     if (!row_next(&r))
         return error_set(err, ERR_NOT_FOUND, "no such document");
-    if (request_if_match(req, row_text(&r, "etag")) < 0) {
-        *err = req->err;
+    if (check_if_match(req, row_text(&r, "etag"), err) < 0)
         return -1;
-    }
     u->version = (unsigned)row_int(&r, "version") + 1;
     if (reserve(db, req, 0, err) < 0)
         return -1;
@@ -349,10 +367,8 @@ static int update_tx(struct db *db, struct request *req, void *arg, struct answe
         return -1;
     if (!row_next(&r))
         return error_set(err, ERR_NOT_FOUND, "no such document");
-    if (request_if_match(req, row_text(&r, "etag")) < 0) {
-        *err = req->err;
+    if (check_if_match(req, row_text(&r, "etag"), err) < 0)
         return -1;
-    }
     const char *before = row_text(&r, "body");
     if (db_query(db, a, SQL_DOCUMENT_UPDATE,
                  ARGS(req->args[0], c->title, c->has_folder ? "t" : "f", c->folder_id,

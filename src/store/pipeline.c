@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { RECONNECT_MS = 250 };
+enum { RECONNECT_MS = 250, CONNECT_MS = 5000 };
 
 enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_PREPARING, LINK_UP };
 
@@ -30,6 +30,8 @@ struct pipeline {
     struct loop *loop;
     char        *conninfo;
     unsigned     count, max_waiting, waiting;
+    /* Submitted while the first connections are still being made: sent with the first that stands, failed with the last that does not. */
+    struct pipeline_query *pending, **pending_last;
     struct link  links[];
 };
 
@@ -46,6 +48,45 @@ static void finish(struct link *l, struct pipeline_query *q, struct rows *rows, 
     l->in_flight--;
     l->owner->waiting--;
     q->done(q, rows, err);
+}
+
+static bool any_link(const struct pipeline *p, enum link_state least)
+{
+    for (unsigned i = 0; i < p->count; i++)
+        if (p->links[i].state >= least)
+            return true;
+    return false;
+}
+
+static struct pipeline_query *take_pending(struct pipeline *p)
+{
+    struct pipeline_query *q = p->pending;
+
+    p->pending = NULL;
+    p->pending_last = &p->pending;
+    return q;
+}
+
+static void fail_pending(struct pipeline *p, const struct error *err)
+{
+    for (struct pipeline_query *q = take_pending(p), *next; q; q = next) {
+        next = q->next;
+        p->waiting--;
+        q->done(q, NULL, err);
+    }
+}
+
+static void send_pending(struct pipeline *p)
+{
+    struct error err = { 0 };
+
+    error_set(&err, ERR_UNAVAILABLE, "database: no connection stands");
+    for (struct pipeline_query *q = take_pending(p), *next; q; q = next) {
+        next = q->next;
+        p->waiting--;
+        if (!pipeline_submit(p, q))
+            q->done(q, NULL, &err);
+    }
 }
 
 /* Everything in flight fails, and a new connection is tried soon. */
@@ -67,6 +108,8 @@ static void link_lost(struct link *l, const char *why)
         next = q->next;
         finish(l, q, NULL, &err);
     }
+    if (!any_link(l->owner, LINK_CONNECTING))
+        fail_pending(l->owner, &err);
     loop_timer_set(l->owner->loop, &l->again, clock_steady_us() + RECONNECT_MS * 1000);
 }
 
@@ -128,6 +171,11 @@ static void link_connecting(struct link *l)
 static void link_connect(struct loop_timer *t)
 {
     struct link *l = (struct link *)((char *)t - offsetof(struct link, again));
+
+    if (l->state != LINK_DOWN) { /* the timer of an attempt, not of the pause between two */
+        link_lost(l, "connecting took too long");
+        return;
+    }
     const char  *keys[] = { "dbname", "application_name", "client_encoding", "connect_timeout", NULL };
     const char  *values[] = { l->owner->conninfo, "dms read lane", "UTF8", "5", NULL };
 
@@ -140,6 +188,7 @@ static void link_connect(struct loop_timer *t)
         return;
     }
     l->state = LINK_CONNECTING;
+    loop_timer_set(l->owner->loop, &l->again, clock_steady_us() + CONNECT_MS * 1000);
     l->watch = (struct loop_fd){ .fd = PQsocket(l->conn), .ready = link_ready };
     watch(l, EPOLLOUT);
 }
@@ -185,9 +234,11 @@ static bool take_prepared(struct link *l, PGresult *res)
 {
     ExecStatusType st = PQresultStatus(res);
 
-    if (st == PGRES_PIPELINE_SYNC)
+    if (st == PGRES_PIPELINE_SYNC) {
         l->state = LINK_UP;
-    else if (st != PGRES_COMMAND_OK)
+        loop_timer_set(l->owner->loop, &l->again, 0);
+        send_pending(l->owner);
+    } else if (st != PGRES_COMMAND_OK)
         log_bug("read lane: a statement does not prepare: %s", PQresultErrorMessage(res));
     PQclear(res);
     return st == PGRES_COMMAND_OK || st == PGRES_PIPELINE_SYNC;
@@ -256,6 +307,7 @@ struct pipeline *pipeline_open(struct loop *loop, const char *conninfo, unsigned
     p->loop = loop;
     p->count = connections;
     p->max_waiting = max_waiting;
+    p->pending_last = &p->pending;
     for (unsigned i = 0; i < connections; i++) {
         struct link *l = &p->links[i];
 
@@ -300,10 +352,16 @@ bool pipeline_submit(struct pipeline *p, struct pipeline_query *q)
     const char  *scope[] = { q->scope.tenant_id ? q->scope.tenant_id : "", q->scope.user_id ? q->scope.user_id : "" };
 
     assert(q->nargs == sql_info[q->sql].params);
-    if (!l || p->waiting >= p->max_waiting)
+    if (p->waiting >= p->max_waiting || (!l && !any_link(p, LINK_CONNECTING)))
         return false;
     q->next = NULL;
     q->started_us = clock_steady_us();
+    if (!l) {
+        *p->pending_last = q;
+        p->pending_last = &q->next;
+        p->waiting++;
+        return true;
+    }
     if (!PQsendQueryPrepared(l->conn, sql_info[SQL_SCOPE_SET].name, 2, scope, NULL, NULL, 0)
         || !PQsendQueryPrepared(l->conn, sql_info[q->sql].name, q->nargs, q->args, NULL, NULL, 0)
         || !PQpipelineSync(l->conn)) {
@@ -332,8 +390,5 @@ unsigned pipeline_waiting(const struct pipeline *p)
 
 bool pipeline_up(const struct pipeline *p)
 {
-    for (unsigned i = 0; i < p->count; i++)
-        if (p->links[i].state == LINK_UP)
-            return true;
-    return false;
+    return any_link(p, LINK_UP);
 }

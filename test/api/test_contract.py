@@ -127,9 +127,13 @@ def test_BI_C02_a_cursor_is_good_for_its_list_only(dms, owner):
 
 
 def test_entity_tags(owner):
-    document = owner.upload("Tagged.", name="tag.txt")
-    path = f"/documents/{document['id']}"
-    owner.wait_processed(document["id"])
+    made = owner.post("/documents", files={"file": ("tag.txt", b"Tagged.")})
+    path = f"/documents/{made.json()['id']}"
+    owner.wait_processed(made.json()["id"])
+    first = owner.get(path, headers={"If-None-Match": made.headers["etag"]})
+    assert first.status_code == 200, "what processing changed is told to who asks whether anything changed"
+    made = owner.patch(path, json={"title": "Kept"}, headers={"If-Match": made.headers["etag"]})
+    assert made.status_code == 200, "and is no conflict for a person's change"
     first = owner.get(path)
     tag = first.headers["etag"]
     assert owner.get(path, headers={"If-None-Match": tag}).status_code == 304

@@ -133,12 +133,13 @@ def test_a_document_in_error_says_why_and_can_be_tried_again(owner):
 
 def test_the_events_tell_what_happens_to_a_document(owner, dms):
     with owner.stream("GET", "/events", timeout=30) as stream:
-        document = None
+        document, kind = None, ""
         steps = set()
         for line in stream.iter_lines():
             if document is None:
                 document = owner.upload("An event of note.", name="event.txt")
-            if line.startswith("data: ") and document["id"] in line:
+            kind = line[7:] if line.startswith("event: ") else kind
+            if kind == "document" and line.startswith("data: ") and document["id"] in line:
                 steps.add(json.loads(line[6:])["step"])
             if "done" in steps:
                 break

@@ -12,5 +12,5 @@ d AS (
 v AS (
     INSERT INTO document_version (tenant_id, document_id, version, name, mime_type, size, sha256, author_id)
     SELECT d.tenant_id, d.id, d.version, d.name, d.mime_type, d.size, d.sha256, d.owner_id FROM d)
-SELECT document_json(d, m.name)::text AS body, d.revision AS etag
+SELECT document_json(d, m.name)::text AS body, document_etag(d) AS etag
 FROM d JOIN membership m ON m.tenant_id = d.tenant_id AND m.user_id = d.owner_id

@@ -8,5 +8,5 @@ d AS (
     UPDATE document SET version = $2, name = $3, mime_type = $4, size = $5::bigint, sha256 = $6, status = 'pending', processing_error = NULL,
         processing_note = NULL, processed_at = NULL, revision = revision + 1, updated_at = now()
     WHERE tenant_id = current_setting('app.tenant_id')::uuid AND id = $1 RETURNING *)
-SELECT document_json(d, m.name)::text AS body, d.revision AS etag
+SELECT document_json(d, m.name)::text AS body, document_etag(d) AS etag
 FROM d JOIN membership m ON m.tenant_id = d.tenant_id AND m.user_id = d.owner_id
