@@ -107,7 +107,10 @@ def test_results_follow_the_typing(signed_in):
     choose(page, five_kinds()[1])
     wait_until_ready(page, "harvest-notes.txt")
     page.goto("/search")
+    box = page.get_by_role("searchbox")
+    expect(box).to_be_visible()  # the page listens to keys from here on
     page.keyboard.press("/")
+    expect(box).to_be_focused()
     page.keyboard.type("apples")
     expect(page.get_by_role("main").locator("mark").filter(has_text="apples").first).to_be_visible()
     expect(page).to_have_url(re.compile("q=apples"))
