@@ -115,6 +115,16 @@ static void put_trace(struct line *l, const struct request *req)
     put_member(l, "logging.googleapis.com/spanId", req->span_id);
 }
 
+/* A token in the path is as good as a password, also where the path is no route. */
+static const char *shown_path(const struct request *req)
+{
+    const char *pattern = req->route ? req->route->pattern : "";
+
+    if (strstr(pattern, "{token}"))
+        return pattern;
+    return strncmp(req->path, "/s/", 3) == 0 ? "/s/{token}" : req->path;
+}
+
 void access_log(struct request_private *p, unsigned status, int64_t took_us)
 {
     struct http_loop     *loop = p->loop;
@@ -138,7 +148,7 @@ void access_log(struct request_private *p, unsigned status, int64_t took_us)
         put_member(&l, "tenant_id", req->who.tenant_id);
     put_trace(&l, req);
     put_member(&l, "route", pattern);
-    put_request(&l, p, status, took_us, pattern && strstr(pattern, "{token}") ? pattern : req->path);
+    put_request(&l, p, status, took_us, shown_path(req));
     if (req->err.code != ERR_NONE) {
         put_member(&l, "error", error_info[req->err.code].code);
         puts_(&l, ",\"cause\":\"");

@@ -5,9 +5,12 @@ import raw
 
 @pytest.fixture(scope="module")
 def server():
-    """With the limits that people get."""
+    """With the limits that people get. At the end of a file's tests no connection and no descriptor may be left of them."""
     s = raw.Server()
+    before = s.descriptors()
     yield s
+    raw.wait_for(lambda: s.counts()["connections"] == 1, 15, "connections to end")
+    raw.wait_for(lambda: s.descriptors() <= before + 1, 5, "descriptors to be closed")
     s.close()
 
 

@@ -383,6 +383,7 @@ static const struct param file_params[] = {
 
 static const struct route routes[] = {
     { "GET", "/api/v1/null", PERM_PUBLIC, LANE_READ, BODY_NONE, .handle = get_null },
+    { "GET", "/s/{token}", PERM_PUBLIC, LANE_READ, BODY_NONE, .handle = get_null },
     { "GET", "/api/v1/later", PERM_PUBLIC, LANE_READ, BODY_NONE, .handle = NULL },
     { "GET", "/api/v1/counts", PERM_PUBLIC, LANE_READ, BODY_NONE, .handle = get_counts },
     { "GET", "/api/v1/items/{id}", PERM_PUBLIC, LANE_READ, BODY_NONE, .handle = get_item },

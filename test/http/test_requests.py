@@ -59,6 +59,14 @@ def test_request_log(server):
     assert wait_for(lambda: [x for x in server.lines() if x.get("request_id") == refused.header("X-Request-Id")])[0]["httpRequest"]["status"] == 400
 
 
+def test_tokens_in_paths_are_not_logged(server):
+    for path, status in [("/s/geheim1", 200), ("/s/geheim1/more", 404), ("/s/geheim1?x=geheim2", 400), ("/s/geheim1%zz", 400)]:
+        answer = server.get(path)
+        assert answer.status == status
+        wait_for(lambda: [x for x in server.lines() if x.get("request_id") == answer.header("X-Request-Id")])
+    assert "geheim" not in server.log() and "/s/{token}" in server.log()
+
+
 def test_head(server):
     with server.connect() as c:
         c.send(f"HEAD /api/v1/null HTTP/1.1\r\n{HOST}\r\n")
@@ -245,7 +253,7 @@ def test_web_application(server):
     asset = server.get("/assets/app-1a2b.js")
     assert asset.header("Cache-Control") == "public, max-age=31536000, immutable" and asset.header("ETag") == '"asset1"'
     assert server.get("/assets/app-1a2b.js", 'If-None-Match: "asset1"').status == 304
-    for path in ["/assets/none.js", "/favicon.ico", "/api", "/api/x", "/health/x", "/s/x", "/mcp", "/.well-known/x", "/metrics", "/docs", "/../index.html", "/a/%2e%2e/index.html"]:
+    for path in ["/assets/none.js", "/favicon.ico", "/api", "/api/x", "/health/x", "/s/x/y", "/mcp", "/.well-known/x", "/metrics", "/docs", "/../index.html", "/a/%2e%2e/index.html"]:
         assert server.get(path).status == 404, path
     answer = server.ask(f"POST / HTTP/1.1\r\n{HOST}Content-Length: 1\r\n\r\nx")
     assert answer.status == 405 and answer.header("Allow") == "GET, HEAD, OPTIONS"
