@@ -1,0 +1,132 @@
+"""The end, asked for or not: SIGTERM finishes what runs, kill -9 of the supervisor takes all along, and the next start needs no hand."""
+import os
+import signal
+import threading
+import time
+
+import httpx
+import pytest
+
+import checker
+import ledger as ledgers
+import parts
+from conftest import Client, Server, wait_for
+from load import Load
+from test_clients import connect, upload_bytes
+
+SETTINGS = {"DMS_EMBED_PROVIDER": "none", "DMS_JOB_LEASE": "5", "DMS_JOB_BACKOFF": "1"}
+
+
+class Reader(threading.Thread):
+    """Reads as fast as it can; notes every answer, and every connection that broke after a request was sent."""
+
+    def __init__(self, server, headers):
+        super().__init__(daemon=True)
+        self.client = Client(server)
+        self.client.headers.update(headers)
+        self.statuses, self.refused, self.broken, self.stopping = [], 0, [], threading.Event()
+
+    def run(self):
+        while not self.stopping.is_set():
+            try:
+                self.statuses.append(self.client.get("/documents?limit=3").status_code)
+            except httpx.ConnectError:
+                self.refused += 1
+                time.sleep(0.01)
+            except httpx.HTTPError as e:
+                self.broken.append(repr(e))
+        self.client.close()
+
+
+@pytest.mark.parametrize("round_", range(2))
+def test_sigterm_under_load_finishes_what_runs(start_dms, tmp_path, round_):
+    server = start_dms(env=SETTINGS)
+    ledger = ledgers.Ledger(tmp_path / "ledger.jsonl")
+    with Load(server, ledger, f"term {round_}", pause=0.05) as load:
+        readers = [Reader(server, t.headers) for t in load.tenants]
+        for reader in readers:
+            reader.start()
+        wait_for(lambda: ledger.operations > 30, 60, "the load")
+        slow = connect(server)  # an upload that is on its way when the end is announced
+        client = load.tenants[0].client(server)
+        message = upload_bytes(client, os.urandom(400_000), key="slow")
+        slow.sendall(message[:len(message) // 2])
+        time.sleep(0.1)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        slow.sendall(message[len(message) // 2:])
+        answer = slow.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 201"), answer[:300]
+        assert server.process.wait(40) == 0
+        for reader in readers:
+            reader.stopping.set()
+            reader.join(20)
+        server.start()
+    for reader in readers:
+        assert set(reader.statuses) <= {200, 503}, set(reader.statuses)
+        assert len(reader.broken) <= 1, reader.broken  # a kept-alive connection that is closed just as a request is sent
+    checker.settle(server)
+    findings = checker.repeat_unknown(server, ledger)
+    checker.settle(server)
+    found, _ = checker.check(server, ledger.path)
+    found = [f for f in found if "vanished.bin" not in f.what]  # the slow upload is in no ledger
+    assert not findings + found, findings + found
+    assert client.ok("GET", "/documents?limit=1&sort=-size&count=true")["items"]
+
+
+@pytest.mark.parametrize("round_", range(2))
+def test_kill_9_of_the_supervisor_under_load_takes_all_along_within_three_seconds(start_dms, tmp_path, round_):
+    server = start_dms(env=SETTINGS)
+    ledger = ledgers.Ledger(tmp_path / "ledger.jsonl")
+    with Load(server, ledger, f"kill {round_}", pause=0.05):
+        wait_for(lambda: ledger.operations > 30, 60, "the load")
+        before = server.processes()
+        assert len(before) > 8
+        server.process.kill()
+        server.process.wait()
+        left = [parts.words(pid) for pid in server.left_over(before, 3)]
+        assert not left, left
+        server.start()
+    checker.settle(server)
+    findings = checker.repeat_unknown(server, ledger)
+    checker.settle(server)
+    findings += checker.check(server, ledger.path)[0]
+    assert not findings, findings
+
+
+def test_kills_during_the_start_need_no_hand(start_dms):
+    """Everything is killed at one moment or another of the start, stale files and all; then it starts."""
+    server = start_dms(env=SETTINGS)
+    owner = server.register()
+    document = owner.upload_processed("Kept through all of it.", name="a.txt")["id"]
+    server.kill()
+    for delay in (0.02, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0):
+        server.start(wait=False)
+        time.sleep(delay)
+        before = server.processes()
+        for pid in before:
+            parts.send_signal(pid, signal.SIGKILL)
+        server.process.wait()
+        assert not server.left_over(before, 5)
+    server.start()
+    assert server.login(owner.email).get(f"/documents/{document}/content").content == b"Kept through all of it."
+    assert len(parts.pids(server, "postgres")) == len(parts.pids(server, "api")) == len(parts.pids(server, "worker")) == 1
+
+
+def test_kills_during_the_first_start_need_no_hand():
+    """The same before there is anything: a half-made cluster, a half-made schema, half-written secrets."""
+    server = Server(env=SETTINGS)
+    try:
+        for delay in (0.02, 0.15, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0):
+            server.start(wait=False)
+            time.sleep(delay)
+            before = server.processes()
+            for pid in before:
+                parts.send_signal(pid, signal.SIGKILL)
+            server.process.wait()
+        server.start()
+        server.register().upload_processed("It works.", name="a.txt")
+        left = [p for p in server.data.rglob("*.new") if "pg" not in p.relative_to(server.data).parts]
+        assert not left, left
+    finally:
+        server.close()
