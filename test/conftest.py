@@ -106,7 +106,8 @@ class Server:
     def processes(self):
         """{pid: start time} of the supervisor's descendants and of whatever has the data folder in its command."""
         stats = {int(p): s for p in os.listdir("/proc") if p.isdigit() and (s := _stat(p))}
-        ours = {self.process.pid} if self.process else set()
+        running = self.process and self.process.poll() is None  # else its number may be another's by now
+        ours = {self.process.pid} if running else set()
         grown = True
         while grown:
             more = {pid for pid, (parent, _, _) in stats.items() if parent in ours} - ours
