@@ -58,6 +58,20 @@ void event_hub_publish(struct event_hub *h, const char *tenant_id, const char *t
     pthread_mutex_unlock(&h->lock);
 }
 
+/* Streams of organizations where nothing happens would stay for ever after their clients have gone. With the lock held. */
+static void forget_over(struct event_hub *h)
+{
+    for (struct subscriber **at = &h->first, *s; (s = *at);) {
+        if (!event_over(s->stream)) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        event_release(s->stream);
+        free(s);
+    }
+}
+
 int events_open(struct request *req)
 {
     struct event_hub  *h = api_of(req)->events;
@@ -73,6 +87,7 @@ int events_open(struct request *req)
     memcpy(s->tenant_id, req->who.tenant_id, sizeof s->tenant_id);
     event_send(s->stream, "resync", S("{}"));
     pthread_mutex_lock(&h->lock);
+    forget_over(h);
     s->next = h->first;
     h->first = s;
     pthread_mutex_unlock(&h->lock);

@@ -18,6 +18,7 @@ struct event_stream {
     struct loop_call        wake;
 };
 
+/* The last one may be a sender after the server has ended: nothing of the loop is touched. */
 static void unref(struct event_stream *s)
 {
     pthread_mutex_lock(&s->lock);
@@ -25,7 +26,6 @@ static void unref(struct event_stream *s)
     pthread_mutex_unlock(&s->lock);
     if (!last)
         return;
-    atomic_fetch_sub(&s->loop->server->streams, 1);
     pthread_mutex_destroy(&s->lock);
     free(s->bytes);
     free(s);
@@ -111,6 +111,14 @@ bool event_send(struct event_stream *s, const char *type, struct str data)
     return ok;
 }
 
+bool event_over(struct event_stream *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool over = s->closed;
+    pthread_mutex_unlock(&s->lock);
+    return over;
+}
+
 void event_release(struct event_stream *s)
 {
     if (s)
@@ -164,6 +172,7 @@ static void unlist(struct event_stream *s)
 void events_drop(struct event_stream *s)
 {
     unlist(s);
+    atomic_fetch_sub(&s->loop->server->streams, 1);
     s->request = NULL;
     pthread_mutex_lock(&s->lock);
     s->closed = true;

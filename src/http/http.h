@@ -159,6 +159,7 @@ struct event_stream;
 struct event_stream *response_events(struct request *req);
 /* Any thread. False: the stream is gone or too far behind; drop it. type and data are copied; data has no newline. */
 bool event_send(struct event_stream *s, const char *type, struct str data);
+bool event_over(struct event_stream *s);    /* nobody listens any more; release it */
 void event_release(struct event_stream *s); /* the sender's reference */
 void response_header(
     struct request *req, const char *name,

@@ -188,3 +188,22 @@ def test_event_streams_that_come_and_go_while_documents_change(dms, owner):
         lines = events.iter_lines()
         owner.upload("The last one.", name="last.txt")
         wait_for(lambda: "document" in next(lines), 20, "an event on a new stream")
+
+
+def test_streams_of_clients_that_went_away_make_room_for_others(start_dms):
+    """In an organization where nothing happens, whose streams are only pinged."""
+    server = start_dms(env={"DMS_EMBED_PROVIDER": "none", "DMS_EVENTS_MAX": "10"})
+    owner = server.register()
+
+    def opened():
+        s = connect(server)
+        s.sendall(head(owner, "GET", "/events"))
+        return s, s.recv(30)
+
+    streams = [opened() for _ in range(10)]
+    assert all(b" 200 " in answer for _, answer in streams)
+    full, answer = opened()
+    assert b" 503 " in answer
+    for s in [full, *(s for s, _ in streams)]:
+        s.close()
+    wait_for(lambda: (again := opened())[0].close() or b" 200 " in again[1], 60, "room for another stream")
