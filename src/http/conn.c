@@ -193,6 +193,7 @@ static void hand_over(struct conn *c, bool is_large)
     if (loop_watch(l->loop, &c->watch, 0, &ignored) < 0)
         log_bug("a connection could not be unwatched");
     conn_phase(c, CONN_IDLE);
+    c->memory = is_large ? POOL_LARGE : POOL_SMALL;
     c->handing = l->handing;
     l->handing = c;
     enum MHD_Result ok = MHD_add_connection(d, c->fd, (struct sockaddr *)&c->addr, c->addr_len);

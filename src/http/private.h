@@ -20,10 +20,12 @@ enum {
     MAX_HEAD_SMALL = 4096,   /* first heads up to here go to the daemon with little memory a connection */
     MAX_HEADERS = 65536,     /* all headers; 431 above */
     MAX_HEADER_COUNT = 100,
-    POOL_SMALL = 16384, /* memory of a connection: request head, answer head, body in pieces */
+    POOL_SMALL = 14336, /* memory of a connection: request head, answer head, body in pieces */
     POOL_LARGE =
         98304, /* the same where the first request's head is over MAX_HEAD_SMALL or its body over MAX_BODY_SMALL */
     MAX_BODY_SMALL = 262144,
+    POOL_FIELD = 64,      /* what libmicrohttpd keeps for each header, argument and cookie */
+    POOL_ANSWER = 3072,   /* what must be left for the head of the answer */
     DRAIN_BYTES = 262144, /* so much of a refused body is read and dropped before the answer; more: answer and close */
     LINGER_MS = 2000,     /* after an early answer the rest of the body is read so long, for the answer to arrive */
     UPLOAD_BUFFER = 262144,
@@ -60,6 +62,7 @@ struct conn {
     struct sockaddr_storage addr;
     socklen_t               addr_len;
     int                     fd;
+    size_t                  memory; /* of libmicrohttpd's daemon, for this connection */
     char                    ip[INET6_ADDRSTRLEN];
 };
 
@@ -145,17 +148,17 @@ struct request_private {
     struct conn            *conn;
     struct MHD_Connection  *mhd;
     enum state              state;
-    bool                    begun, continued, suspended, is_head, close_after, answered, gone, done, over, cut_off;
-    const char             *target;    /* as sent */
-    const char             *target_at; /* where libmicrohttpd had it; only for comparing */
-    struct str              query;
-    const char             *version;
-    uint64_t                declared, seen; /* body bytes; declared UINT64_MAX: chunked */
-    struct sb               body;
-    struct upload          *upload;
-    struct answer           answer;
-    struct work             work;
-    struct loop_call        back;
+    bool             begun, continued, suspended, is_head, close_after, answered, gone, done, over, cut_off, no_room;
+    const char      *target;    /* as sent */
+    const char      *target_at; /* where libmicrohttpd had it; only for comparing */
+    struct str       query;
+    const char      *version;
+    uint64_t         declared, seen; /* body bytes; declared UINT64_MAX: chunked */
+    struct sb        body;
+    struct upload   *upload;
+    struct answer    answer;
+    struct work      work;
+    struct loop_call back;
     void (*after)(struct request_private *p); /* on the loop, when the work is done */
     int      result;
     uint64_t bytes_out;

@@ -88,18 +88,37 @@ void request_release(struct request_private *p)
     l->spare_count++;
 }
 
+/* The status of a request that ended before it came to us: what libmicrohttpd answered by itself, or 431, as it closes without a word where
+   the head does not fit into the connection's memory. */
+static unsigned status_without_us(struct request_private *p, enum MHD_RequestTerminationCode why)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(p->mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
+
+    if (p->req.err.code != ERR_NONE)
+        return error_info[p->req.err.code].http;
+    if (info)
+        return info->http_status;
+    if (why != MHD_REQUEST_TERMINATED_WITH_ERROR || p->conn->phase == CONN_CLOSED)
+        return 0;
+    error_say(&p->req.err, ERR_HEADERS_TOO_LARGE, NULL,
+              "the headers are too large for this connection; send the request again on a new one");
+    raw_answer(p->conn, &p->req.err, &p->req);
+    linger_open(p->conn);
+    return error_info[p->req.err.code].http;
+}
+
 void request_over(struct request_private *p, enum MHD_RequestTerminationCode why)
 {
     struct http_app *app = &p->loop->server->app;
     int64_t          took_us = clock_steady_us() - p->req.started_us;
-    unsigned         status = p->answer.kind != ANSWER_NONE ? p->answer.status : 0;
+    unsigned status = !p->begun ? status_without_us(p, why) : p->answer.kind != ANSWER_NONE ? p->answer.status : 0;
 
     p->over = true;
     p->gone = why != MHD_REQUEST_TERMINATED_COMPLETED_OK;
     if (p->conn)
         p->conn->request = NULL;
     access_log(p, status, took_us);
-    if (app->finished && p->begun)
+    if (app->finished)
         app->finished(&p->req, status, p->seen, p->bytes_out, took_us);
     body_abort(p); /* releases, now or when the sink is gone */
 }
@@ -135,7 +154,7 @@ bool request_work(struct request_private *p, void (*fn)(struct work *, void *), 
     p->work = (struct work){ .run = fn };
     p->back = (struct loop_call){ .run = work_done };
     p->after = after;
-    return work_submit(p->loop->server->pool, &p->work);
+    return p->loop->server->pool && work_submit(p->loop->server->pool, &p->work);
 }
 
 static void busy(struct request_private *p)
@@ -264,6 +283,31 @@ static int check_raw(struct request_private *p, const char *method)
     return 0;
 }
 
+static size_t count_of(const char *text, char separator)
+{
+    size_t n = 0;
+
+    for (; text && *text; text++)
+        n += *text == separator;
+    return n;
+}
+
+/* With a head that fills the connection's memory libmicrohttpd would run the request and then have no room to answer it. */
+static int check_room(struct request_private *p, const struct head *head)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(p->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const char                     *cookie = request_header(&p->req, "Cookie");
+    size_t fields = head->count + count_of(p->target, '&') + 1 + count_of(cookie, ';') + (cookie != NULL);
+    size_t need = (info ? info->header_size : head->bytes) + (cookie ? strlen(cookie) + 1 : 0) + fields * POOL_FIELD
+                  + POOL_ANSWER;
+
+    if (need <= p->conn->memory)
+        return 0;
+    p->no_room = true;
+    return error_say(&p->req.err, ERR_HEADERS_TOO_LARGE, NULL,
+                     "the headers are too large for this connection; send the request again on a new one");
+}
+
 static int check_head(struct request_private *p, const char *method, const char *version)
 {
     struct reading reading = { { .limits = &request_head_limits }, &p->req.err };
@@ -278,6 +322,8 @@ static int check_head(struct request_private *p, const char *method, const char 
         return -1;
     MHD_get_connection_values(p->mhd, MHD_HEADER_KIND, take_header, &reading);
     if (p->req.err.code != ERR_NONE || head_done(&reading.head, &p->req.err) < 0)
+        return -1;
+    if (check_room(p, &reading.head) < 0)
         return -1;
     p->declared = reading.head.chunked ? UINT64_MAX : reading.head.length;
     return 0;
@@ -580,7 +626,12 @@ enum MHD_Result request_step(struct request_private *p, const char *method, cons
 {
     if (!p->begun)
         admit(p, method, version);
-    else if (*size > 0)
+    if (p->no_room) {
+        raw_answer(p->conn, &p->req.err, &p->req);
+        linger_open(p->conn);
+        return MHD_NO;
+    }
+    if (*size > 0)
         return body_take(p, data, size);
     return p->continued ? step_end(p) : step_head(p);
 }

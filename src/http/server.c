@@ -224,6 +224,7 @@ static void stop_ready(struct loop_fd *w, uint32_t events)
     (void)events;
     watch_listen(l, false);
     closep(&l->listen_watch.fd);
+    l->listen_watch.fd = -1;
     if (loop_watch(l->loop, &l->stop_watch, 0, &ignored) < 0)
         log_bug("the stop signal could not be unwatched");
     l->stopping = true;
@@ -453,6 +454,7 @@ void http_server_close(struct http_server *s)
 {
     if (!s)
         return;
+    s->pool = NULL; /* closed by now; connections that end next must not hand it anything */
     for (unsigned i = 0; i < s->loop_count; i++)
         if (s->loops[i].server)
             close_loop(&s->loops[i]);

@@ -102,6 +102,24 @@ def test_BI_B06_headers(server):
     assert "16384" in answer.json()["detail"]
 
 
+def test_BI_B06_headers_that_outgrow_their_connection(server):
+    """After a small first request a connection has little memory: a later large head gets its 431, and is taken on a new connection."""
+    large = GET + "X: " + "a" * 12000 + "\r\n\r\n"
+    with server.connect() as c:
+        c.send(GET + "\r\n")
+        assert c.answer().status == 200
+        c.send(large)
+        answer = c.answer()
+        assert answer.status == 431
+        assert c.closed()
+    assert server.ask(large).status == 200
+    with server.connect() as c:
+        c.send(GET + "\r\n")
+        assert c.answer().status == 200
+        c.send(GET.replace("null", "null?" + "a" * 7900) + "Authorization: Bearer " + "b" * 1500 + "\r\n\r\n")
+        assert c.answer().status == 400, "a long address has room"
+
+
 def test_BI_B07_request_line(server):
     refused(server, "GET /" + "a" * 8192 + " HTTP/1.1\r\n" + HOST + "\r\n", 414, "uri_too_long")
     refused(server, "GET /" + "a" * 100000, 414, "uri_too_long")
