@@ -100,13 +100,15 @@ struct event_stream *response_events(struct request *req)
 bool event_send(struct event_stream *s, const char *type, struct str data)
 {
     pthread_mutex_lock(&s->lock);
-    bool ok = !s->closed && s->n + data.n + 64 + strlen(type) <= EVENT_BACKLOG;
+    bool was_closed = s->closed; /* then the loop has been told, and may be gone */
+    bool ok = !was_closed && s->n + data.n + 64 + strlen(type) <= EVENT_BACKLOG;
     if (ok)
         ok = append_str(s, S("event: ")) && append_str(s, str_of(type)) && append_str(s, S("\ndata: "))
              && append_str(s, data) && append_str(s, S("\n\n"));
     if (!ok)
         s->closed = true;
-    wake(s);
+    if (!was_closed)
+        wake(s);
     pthread_mutex_unlock(&s->lock);
     return ok;
 }
