@@ -12,7 +12,7 @@ import ledger as ledgers
 import parts
 from conftest import Client, Server, wait_for
 from load import Load
-from test_clients import connect, upload_bytes
+from test_clients import connect, head, upload_bytes
 
 SETTINGS = {"DMS_EMBED_PROVIDER": "none", "DMS_JOB_LEASE": "5", "DMS_JOB_BACKOFF": "1"}
 
@@ -72,6 +72,23 @@ def test_sigterm_under_load_finishes_what_runs(start_dms, tmp_path, round_):
     found = [f for f in found if "vanished.bin" not in f.what]  # the slow upload is in no ledger
     assert not findings + found, findings + found
     assert client.ok("GET", "/documents?limit=1&sort=-size&count=true")["items"]
+
+
+def test_sigterm_with_everything_half_done_ends_in_time_and_in_order(start_dms):
+    """Uploads that stand still, open event streams, idle and silent connections: the time is up for them, and nothing breaks on the way out."""
+    server = start_dms(env={**SETTINGS, "DMS_STOP_SECONDS": "2"})
+    owner = server.register()
+    open_ = []
+    for request in [head(owner, "GET", "/events")] * 20 + [upload_bytes(owner, os.urandom(900_000))[:500_000]] * 10 + [b"", b"GET / HT"] * 5:
+        open_.append(connect(server))
+        open_[-1].sendall(request)
+    time.sleep(0.5)
+    begun = time.monotonic()
+    server.stop()
+    assert time.monotonic() - begun < 10
+    log = (server.data / "log/api.log").read_text()
+    assert '"severity":"ERROR"' not in log, log[log.index('"severity":"ERROR"') - 100:][:2000]
+    assert list((server.data / "blobs/tmp").iterdir()) == []
 
 
 @pytest.mark.parametrize("round_", range(2))
