@@ -21,7 +21,8 @@ static struct http_server *running;
 static void on_stop(int sig)
 {
     (void)sig;
-    http_server_stop(running);
+    if (running)
+        http_server_stop(running);
 }
 
 /* 32 random bytes, made at the first start: what API keys, cursors and links are signed with. */
@@ -174,6 +175,7 @@ static int run(struct app *app, struct api *api, int ready_fd, struct error *err
         queue_unsubscribe(events);
     }
     work_pool_close(api->pool); /* its threads may still answer: the server goes after it */
+    running = NULL;             /* a second signal finds nothing to stop */
     http_server_close(api->server);
     return err->code == ERR_NONE ? 0 : -1;
 }

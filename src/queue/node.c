@@ -124,7 +124,7 @@ static bool beat(struct node *n, const char *type)
         &b,
         ", \"freq\": %.1f, \"active\": %u, \"processed\": %llu, \"loadavg\": [%.2f, %.2f, %.2f], \"sw_ident\": \"dms\", "
         "\"sw_ver\": \"1\", \"sw_sys\": \"Linux\"",
-        BEAT_US / 1e6, active(n), (unsigned long long)processed(n), load[0], load[1], load[2]);
+        (double)BEAT_US / 1e6, active(n), (unsigned long long)processed(n), load[0], load[1], load[2]);
     bool good = redis_ready(n->mouth) && redis_skip(n->mouth, put_event(n, n->mouth, &b, type));
     arena_free(&a);
     return good;

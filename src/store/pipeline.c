@@ -32,7 +32,7 @@ struct pipeline {
     unsigned     count, max_waiting, waiting;
     /* Submitted while the first connections are still being made: sent with the first that stands, failed with the last that does not. */
     struct pipeline_query *pending, **pending_last;
-    struct link  links[];
+    struct link            links[];
 };
 
 static void link_connect(struct loop_timer *t);
@@ -176,8 +176,8 @@ static void link_connect(struct loop_timer *t)
         link_lost(l, "connecting took too long");
         return;
     }
-    const char  *keys[] = { "dbname", "application_name", "client_encoding", "connect_timeout", NULL };
-    const char  *values[] = { l->owner->conninfo, "dms read lane", "UTF8", "5", NULL };
+    const char *keys[] = { "dbname", "application_name", "client_encoding", "connect_timeout", NULL };
+    const char *values[] = { l->owner->conninfo, "dms read lane", "UTF8", "5", NULL };
 
     l->conn = PQconnectStartParams(keys, values, /* expand_dbname= */ 1);
     l->preparing = 0;
