@@ -21,7 +21,7 @@ enum {
     SERVICES_MAX = 8,
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MOST_MS = 5000,
-    LIVED_MS = 30000, /* who lived so long starts again at once */
+    LIVED_MS = 5000, /* who lived so long starts again at once */
     ORPHAN_PATIENCE_MS = 2000,
     HURRY_MS = 5000,     /* from hurry_signal to SIGKILL */
     TELL_TAIL_AFTER = 3, /* quick deaths in a row */

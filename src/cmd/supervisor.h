@@ -26,7 +26,7 @@ struct service_spec {
     unsigned           stop_ms;
     int                death_signal; /* when the supervisor is killed */
     bool               tells_ready;  /* gets descriptor 3 and writes a line there when it is ready */
-    /* Before each start: NOT_YET is asked again soon. quick_deaths: ends in a row that came within 30 s. May be NULL. */
+    /* Before each start: NOT_YET is asked again soon. quick_deaths: ends in a row that came within 5 s. May be NULL. */
     enum prepared (*prepare)(void *arg, unsigned quick_deaths);
     void *arg;
 };
