@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -18,9 +19,10 @@
 enum { FREE_CHECK_BYTES = 8 << 20 }; /* how often a writer looks at the room left */
 
 struct blob_store {
-    char    *dir;
-    int      fd;
-    uint64_t min_free;
+    char           *dir;
+    int             fd;
+    uint64_t        min_free;
+    pthread_mutex_t making; /* of folders */
 };
 
 struct blob_writer {
@@ -63,6 +65,7 @@ struct blob_store *blob_store_open(const char *dir, uint64_t min_free, struct er
     }
     s->min_free = min_free;
     s->fd = -1;
+    pthread_mutex_init(&s->making, NULL);
     if (file_make_dirs(dir, 0700, err) == 0) {
         s->fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (s->fd >= 0 && (mkdirat(s->fd, "tmp", 0700) == 0 || errno == EEXIST)) {
@@ -80,6 +83,7 @@ void blob_store_close(struct blob_store *s)
     if (!s)
         return;
     closep(&s->fd);
+    pthread_mutex_destroy(&s->making);
     free(s->dir);
     free(s);
 }
@@ -136,25 +140,38 @@ uint64_t blob_writer_size(const struct blob_writer *w)
     return w->size;
 }
 
-/* The name of a blob below DIR; its folders are made (and made durable) when make is set. */
+/* TENANT/XX, made and made durable where it is missing. */
+static int make_folder(struct blob_store *s, const char *tenant_id, const char *path, struct error *err)
+{
+    struct stat           st;
+    _cleanup_(closep) int dir = -1;
+
+    if (fstatat(s->fd, path, &st, 0) == 0)
+        return 0;
+    if (mkdirat(s->fd, tenant_id, 0700) < 0 && errno != EEXIST)
+        return fail(err, "create a folder");
+    if (mkdirat(s->fd, path, 0700) < 0 && errno != EEXIST)
+        return fail(err, "create a folder");
+    dir = openat(s->fd, tenant_id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0 || fsync(dir) < 0 || fsync(s->fd) < 0)
+        return fail(err, "sync a folder");
+    return 0;
+}
+
+/* The name of a blob below DIR. make: its folder is there and durable afterwards; one at a time, so that nobody takes a folder for durable
+   that another thread has made and not yet synced. */
 static int blob_path(struct blob_store *s, const char *tenant_id, const char *sha256, bool make, char ret[128],
                      struct error *err)
 {
-    struct stat st;
-
     if (!uuid_valid(str_of(tenant_id)) || strlen(sha256) != 64)
         return error_set(err, ERR_INTERNAL, "blob store: not a blob's name");
     snprintf(ret, 128, "%s/%.2s", tenant_id, sha256);
-    if (make && fstatat(s->fd, ret, &st, 0) < 0) {
-        _cleanup_(closep) int dir = -1;
-
-        if (mkdirat(s->fd, tenant_id, 0700) < 0 && errno != EEXIST)
-            return fail(err, "create a folder");
-        if (mkdirat(s->fd, ret, 0700) < 0 && errno != EEXIST)
-            return fail(err, "create a folder");
-        dir = openat(s->fd, tenant_id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (dir < 0 || fsync(dir) < 0 || fsync(s->fd) < 0)
-            return fail(err, "sync a folder");
+    if (make) {
+        pthread_mutex_lock(&s->making);
+        int rc = make_folder(s, tenant_id, ret, err);
+        pthread_mutex_unlock(&s->making);
+        if (rc < 0)
+            return -1;
     }
     snprintf(ret, 128, "%s/%.2s/%s", tenant_id, sha256, sha256);
     return 0;
