@@ -539,7 +539,7 @@ static struct str read_file(struct load *l, const char *path)
     return sb_str(&b);
 }
 
-/* A line is a path, or a path and the token to ask it with. */
+/* A line is a path, or a path and a header that replaces everybody's token. */
 static void make_requests(struct load *l)
 {
     struct str rest = read_file(l, l->paths_file),
@@ -557,11 +557,11 @@ static void make_requests(struct load *l)
 
         if (path.n == 0)
             continue;
-        if (own.n == 0)
-            own = token;
         sb_printf(&b, "GET %.*s HTTP/1.1\r\nHost: %s\r\n", (int)path.n, path.p, l->address);
         if (own.n > 0)
-            sb_printf(&b, "Authorization: Bearer %.*s\r\n", (int)own.n, own.p);
+            sb_printf(&b, "%.*s\r\n", (int)own.n, own.p);
+        else if (token.n > 0)
+            sb_printf(&b, "Authorization: Bearer %.*s\r\n", (int)token.n, token.p);
         sb_puts(&b, "\r\n");
         l->requests[l->n_requests++] = sb_str(&b);
     }
@@ -571,8 +571,8 @@ static void make_requests(struct load *l)
 
 static const struct argp_option options[] = {
     { "connect", 'a', "IP:PORT", 0, "whom to ask", 0 },
-    { "paths", 'p', "FILE", 0, "what to ask for, in turn: a path a line, after it a token where it is not everybody's",
-      0 },
+    { "paths", 'p', "FILE", 0,
+      "what to ask for, in turn: a path a line, after it a header (NAME: VALUE) instead of the token", 0 },
     { "token", 't', "FILE", 0, "the bearer token", 0 },
     { "connections", 'c', "N", 0, "kept-alive connections (64)", 0 },
     { "rate", 'r', "N", 0, "requests a second (1000)", 0 },
