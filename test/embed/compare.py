@@ -4,7 +4,6 @@
     compare.py vectors MODEL_DIR TOOL    cosine of 200 texts with sentence-transformers; fails below 0.99999
     compare.py tokens  MODEL_DIR TOOL    token ids of every Unicode code point and of random texts with tokenizers
     compare.py golden  MODEL_DIR FILE    writes the 20 texts and vectors of the reference that the unit test compares with
-    compare.py time    MODEL_DIR TOOL THREADS    tokens per second over 640 texts of mixed lengths
 
 MODEL_DIR holds the whole model folder of the package (config.json, modules.json, tokenizer.json and so on), TOOL is embed_tool.
 """
@@ -127,15 +126,8 @@ def write_golden(model, path):
     return 0
 
 
-def measure(model, tool, threads):
-    rng = random.Random(4)
-    items = [" ".join(rng.choice(WORDS) for _ in range(min(240, max(3, int(rng.lognormvariate(4.25, 0.75)))))) for _ in range(640)]
-    print(run_tool(tool, model, threads, "time", items).decode().strip())
-    return 0
-
-
 def main():
-    commands = {"vectors": (compare_vectors, 2), "tokens": (compare_tokens, 2), "golden": (write_golden, 2), "time": (measure, 3)}
+    commands = {"vectors": (compare_vectors, 2), "tokens": (compare_tokens, 2), "golden": (write_golden, 2)}
     what = commands.get(sys.argv[1]) if len(sys.argv) > 1 else None
     if not what or len(sys.argv) != 2 + what[1]:
         sys.exit(__doc__)

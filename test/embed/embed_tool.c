@@ -1,14 +1,19 @@
-/* embed_tool.c - vectors for test/embed/compare.py and the benchmark: texts on stdin, each ended by a NUL, float32 vectors on stdout.
-   embed_tool MODEL_DIR THREADS vectors | tokens | time. tokens: the count and the ids of each text, as uint32. time: seconds and
-   tokens per second of the texts in one call, and the time of one short query. */
+/* embed_tool.c - the encoder for test/embed/compare.py and bench/embed.py: texts on stdin, each ended by a NUL, float32 vectors on stdout.
+   embed_tool MODEL_DIR THREADS vectors | tokens | rounds FILE. tokens: the count and the ids of each text, as uint32. rounds: the texts
+   stand in FILE, and each line of stdin is answered by a line of milliseconds: "ingest" is all texts in one call, "query N TEXT" a text
+   alone N times, "busy N TEXT" the same while ingest never ends. */
 #include "base/clock.h"
+#include "base/file.h"
 #include "embed/embedder.h"
 #include "embed/wordpiece.h"
 
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { MAX_INPUT = 1 << 30, MAX_IDS = 1 << 16, ROUNDS = 5, QUERIES = 200 };
+enum { MAX_INPUT = 1 << 30, MAX_IDS = 1 << 16, MAX_LINE = 4096, MAX_QUERIES = 100000, PAUSE_US = 7000 };
 
 struct input {
     struct str *texts;
@@ -21,13 +26,13 @@ static int fail(const struct error *err)
     return 1;
 }
 
-static struct str read_all(struct arena *a)
+static struct str read_all(struct arena *a, int fd)
 {
     struct sb b = SB(a);
     char      piece[65536];
     ssize_t   n;
 
-    while ((n = read(STDIN_FILENO, piece, sizeof piece)) > 0)
+    while ((n = read(fd, piece, sizeof piece)) > 0)
         sb_put(&b, (struct str){ piece, (size_t)n });
     return sb_str(&b);
 }
@@ -75,52 +80,115 @@ static int write_tokens(const char *dir, struct arena *a, const struct input *in
     return 0;
 }
 
-static int measure(struct embedder *e, struct arena *a, const struct input *in, struct error *err)
+struct bench {
+    struct embedder    *e;
+    const struct input *in;
+    float              *v;
+    atomic_bool         enough;
+    bool                failed;
+};
+
+static int64_t time_ingest(struct bench *b)
 {
-    float     *v = arena_alloc_array(a, in->n * embedder_dims(e) + 1, sizeof *v);
-    struct str query = S("how do I renew the contract of a supplier");
-    size_t     tokens = 0;
-    int64_t    best = INT64_MAX, begin;
+    struct error err = { 0 };
+    int64_t      begin = clock_steady_us();
 
-    for (size_t i = 0; i < in->n; i++) {
-        size_t n = embedder_count_tokens(e, in->texts[i]) + 2;
+    if (embedder_run(b->e, EMBED_INGEST, b->in->texts, b->in->n, b->v, &err) < 0)
+        b->failed = true;
+    return clock_steady_us() - begin;
+}
 
-        tokens += n < 256 ? n : 256;
-    }
-    for (unsigned i = 0; v && i < ROUNDS; i++) {
-        begin = clock_steady_us();
-        if (embedder_run(e, EMBED_INGEST, in->texts, in->n, v, err) < 0)
+static void *ingest_on(void *arg)
+{
+    struct bench *b = arg;
+
+    while (!atomic_load(&b->enough) && !b->failed)
+        time_ingest(b);
+    return NULL;
+}
+
+static int time_queries(struct bench *b, struct str n, struct str text, bool pauses, struct error *err)
+{
+    uint64_t times;
+    float    v[4096];
+
+    assert(embedder_dims(b->e) <= ARRAY_LEN(v));
+    if (parse_u64("queries", n, 1, MAX_QUERIES, &times, err) < 0)
+        return -1;
+    for (uint64_t i = 0; i < times; i++) {
+        if (pauses)
+            usleep(PAUSE_US);
+        int64_t begin = clock_steady_us();
+        if (embedder_run(b->e, EMBED_QUERY, &text, 1, v, err) < 0)
             return -1;
-        best = clock_steady_us() - begin < best ? clock_steady_us() - begin : best;
+        printf("%.3f ", (double)(clock_steady_us() - begin) / 1e3);
     }
-    begin = clock_steady_us();
-    for (unsigned i = 0; v && i < QUERIES; i++)
-        if (embedder_run(e, EMBED_QUERY, &query, 1, v, err) < 0)
-            return -1;
-    printf("%zu texts, %zu tokens, best of %d: %.3f s, %.0f tokens/s; a query: %.2f ms\n", in->n, tokens, ROUNDS,
-           (double)best / 1e6, (double)tokens / ((double)best / 1e6),
-           (double)(clock_steady_us() - begin) / 1e3 / (double)QUERIES);
     return 0;
+}
+
+static int time_busy(struct bench *b, struct str n, struct str text, struct error *err)
+{
+    pthread_t thread;
+
+    b->enough = false;
+    if (pthread_create(&thread, NULL, ingest_on, b) != 0)
+        return error_set(err, ERR_UNAVAILABLE, "cannot start a thread");
+    int done = time_queries(b, n, text, /* pauses= */ true, err);
+    b->enough = true;
+    pthread_join(thread, NULL);
+    return done;
+}
+
+static int run_rounds(struct embedder *e, struct arena *a, const struct input *in, struct error *err)
+{
+    struct bench b = { .e = e, .in = in, .v = arena_alloc_array(a, in->n * embedder_dims(e) + 1, sizeof(float)) };
+    char         line[MAX_LINE];
+
+    while (b.v && !b.failed && fgets(line, sizeof line, stdin)) {
+        struct str rest = str_trim(str_of(line)), word = str_cut(&rest, ' '), n = str_cut(&rest, ' ');
+
+        if (str_eq(word, S("ingest")))
+            printf("%.3f", (double)time_ingest(&b) / 1e3);
+        else if (str_eq(word, S("query")) && time_queries(&b, n, rest, /* pauses= */ false, err) < 0)
+            return -1;
+        else if (str_eq(word, S("busy")) && time_busy(&b, n, rest, err) < 0)
+            return -1;
+        printf("\n");
+        fflush(stdout);
+    }
+    return b.v && !b.failed ? 0 : error_set(err, ERR_INTERNAL, "ingest failed");
+}
+
+static int run(const char *dir, unsigned threads, const char *what, int fd, struct error *err)
+{
+    _cleanup_(arena_free) struct arena a = ARENA(MAX_INPUT);
+    struct input                       in = cut(&a, read_all(&a, fd));
+    int                                done;
+
+    if (strcmp(what, "tokens") == 0)
+        return write_tokens(dir, &a, &in, err);
+    struct embedder *e = embedder_open_local(dir, threads, err);
+    if (!e)
+        return -1;
+    done = strcmp(what, "rounds") == 0 ? run_rounds(e, &a, &in, err) : write_vectors(e, &a, &in, err);
+    embedder_close(e);
+    return done;
 }
 
 int main(int argc, char **argv)
 {
-    struct arena     a = ARENA(MAX_INPUT);
-    struct error     err = { 0 };
-    uint64_t         threads;
-    struct embedder *e = NULL;
-    int              done = -1;
+    struct error err = { 0 };
+    uint64_t     threads;
+    bool         rounds = argc == 5 && strcmp(argv[3], "rounds") == 0;
 
-    if (argc != 4 || parse_u64("threads", str_of(argv[2]), 1, 64, &threads, &err) < 0) {
-        fprintf(stderr, "usage: embed_tool MODEL_DIR THREADS vectors|tokens|time\n");
+    if ((argc != 4 && !rounds) || parse_u64("threads", str_of(argv[2]), 1, 64, &threads, &err) < 0) {
+        fprintf(stderr, "usage: embed_tool MODEL_DIR THREADS vectors|tokens|rounds FILE\n");
         return 2;
     }
-    struct input in = cut(&a, read_all(&a));
-    if (strcmp(argv[3], "tokens") == 0)
-        done = write_tokens(argv[1], &a, &in, &err);
-    else if ((e = embedder_open_local(argv[1], (unsigned)threads, &err)))
-        done = strcmp(argv[3], "time") == 0 ? measure(e, &a, &in, &err) : write_vectors(e, &a, &in, &err);
-    embedder_close(e);
-    arena_free(&a);
-    return done == 0 ? 0 : fail(&err);
+    _cleanup_(closep) int file = rounds ? open(argv[4], O_RDONLY | O_CLOEXEC) : -1;
+    if (rounds && file < 0) {
+        perror(argv[4]);
+        return 1;
+    }
+    return run(argv[1], (unsigned)threads, argv[3], rounds ? file : STDIN_FILENO, &err) == 0 ? 0 : fail(&err);
 }
