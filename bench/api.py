@@ -1,112 +1,99 @@
 #!/usr/bin/env python3
-"""api: GET of a document and a list page beside pgbench with the very statement, alternating; memory at 1,000 connections.
+"""api: GET of a document and a list page beside pgbench with the very statement; latency of an open loop; memory at 1,000 connections.
 
-Prints medians over the rounds, the ratio of each pair, and the settings it ran with. Needs wrk and pgbench. Everything that production has is
-on: authentication, permission, tenant, rate limit, request log, metrics.
+Everything that production has is on: authentication, permission, tenant, rate limit, request log, metrics. Needs wrk and pgbench.
 """
 import argparse
-import os
-import pathlib
-import re
-import statistics
-import subprocess
-import sys
-import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "test"))
-from conftest import Server, _command  # noqa: E402  the same way to start an installation as the tests have
+import report
+import stack as common
+
+PEERS = {
+    "session": "statement alone, row level security on, tenant set when the connection was made",
+    "pipeline": "set_config and statement in one pipeline, row level security on: what the server sends",
+    "none": "statement alone, as a role that row level security does not apply to",
+}
 
 
-def pg_bin(name):
-    for folder in sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
-        if (folder / name).exists():
-            return str(folder / name)
-    sys.exit(f"bench: {name} is missing (package postgresql)")
+def method(out, stack, tenants, clients, args):
+    out.say(f"{stack.settings()} {stack.versions()} wrk with one thread, closed loop, its time included in every figure; `pgbench -M prepared` "
+            f"over the Unix socket with {clients} clients (the best of 2, 4 and 8). Both ask for documents in turn out of {tenants[0].documents:,} of one tenant. "
+            f"A B A B: {args.pairs} rounds of {args.seconds} s each, one round before them does not count. Ratios are those of neighbours in a round: median (least-most). "
+            "pgbench is asked in three ways: " + "; ".join(f"*{k}*: {v}" for k, v in PEERS.items()) + ".")
 
 
-def statement(name):
-    """The endpoint's statement as pgbench takes it: :p1 for $1."""
-    lines = [line for line in (ROOT / f"src/store/sql/{name}.sql").read_text().splitlines() if not line.startswith("--")]
-    return re.sub(r"\$(\d+)", r":p\1", " ".join(lines))
+def closed_loop(out, stack, tenants, args):
+    gets, lists = common.get_paths(tenants), common.list_paths(tenants)
+    one, page = common.get_statement(), common.list_statement()
+    clients = common.best_clients(stack, tenants, one)
+    method(out, stack, tenants, clients, args)
+    turn = {}
+    for name, connections in (("GET, 64 connections", 64), ("GET, 1,000 connections", 1000)):
+        turn[name] = lambda connections=connections: common.wrk(stack, gets, connections, args.seconds)
+    for scope in PEERS:
+        turn[f"GET {scope}"] = lambda scope=scope: common.pgbench(stack, tenants, one, clients, args.seconds, scope)
+    turn["list of 20, 64 connections"] = lambda: common.wrk(stack, lists, 64, args.seconds)
+    for scope in PEERS:
+        turn[f"list {scope}"] = lambda scope=scope: common.pgbench(stack, tenants, page, clients, args.seconds, scope)
+    got = report.alternate(turn, args.pairs)
+    rows, ratios = [], {}
+    for name in (n for n in turn if "," in n):
+        kind = "list" if "list" in name else "GET"
+        rates = [w.rate for w in got[name]]
+        ratios[name] = {scope: report.ratio(rates, got[f"{kind} {scope}"]) for scope in PEERS}
+        rows.append([name, report.median(rates), *(cell for scope in PEERS for cell in (report.median(got[f"{kind} {scope}"]), ratios[name][scope]))])
+    out.table(["requests a second", "ours", *(text for scope in PEERS for text in (f"pgbench, {scope}", "ratio"))], rows)
+    costs(out, {name: got[name] for name in turn if "," in name})
+    itself = report.ratio([w.rate for w in got["GET, 1,000 connections"]], [w.rate for w in got["GET, 64 connections"]])
+    out.judge("GET, 64 connections, against pgbench (session)", ratios["GET, 64 connections"]["session"].median, 0.60, 0.85)
+    out.judge("the same against pgbench doing the same work (pipeline)", ratios["GET, 64 connections"]["pipeline"].median, 0.60, 0.85)
+    out.judge("GET, 1,000 connections against 64", itself.median, 0.80, 0.92)
+    out.judge("list of 20 against pgbench (session)", ratios["list of 20, 64 connections"]["session"].median, 0.55, 0.75)
+    return report.median([w.rate for w in got["GET, 1,000 connections"]])
 
 
-def pgbench(server, me, script, clients, seconds):
-    """Transactions a second of a script file as the application's role over the Unix socket."""
-    secret = (server.data / "secrets" / "postgres-app").read_text().strip()
-    env = {**os.environ, "PGPASSWORD": secret, "PGHOST": str(server.data / "run"), "PGUSER": "dms_app",
-           "PGOPTIONS": f"-c app.tenant_id={me['organization']['id']} -c app.user_id={me['user']['id']}"}
-    done = subprocess.run([pg_bin("pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-T", str(seconds), "-f", script, "dms"],
-                          capture_output=True, text=True, env=env)
-    found = re.search(r"tps = ([\d.]+)", done.stdout)
-    if not found:
-        sys.exit(f"pgbench failed:\n{done.stdout}{done.stderr}")
-    return float(found[1])
+def costs(out, got):
+    """Where a request's processor time goes, by process."""
+    roles = ("api", "postgres", "generator", "other")
+    rows = []
+    for name, runs in got.items():
+        each = [report.median([w.cpu[role] for w in runs]) for role in roles]
+        rows.append([name, *each, float(sum(each)), report.median([w.p99_ms for w in runs])])
+    out.table(["processor time a request, µs", "API", "PostgreSQL", "wrk", "worker, Redis", "sum", "p99 closed loop, ms"], rows)
 
 
-def wrk(url, token, connections, seconds):
-    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", "-H", f"Authorization: Bearer {token}", url], capture_output=True, text=True)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
-    if not rate or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
-        sys.exit(f"wrk failed or met errors:\n{done.stdout}{done.stderr}")
-    return float(rate[1]), re.search(r"99%\s+(\S+)", done.stdout)[1]
+def open_loop(out, stack, tenants, peak, args):
+    lines = common.get_paths(tenants)
+    rows, at_half = [], None
+    for share in (0.25, 0.5, 0.75):
+        got = common.open_loop(stack, lines, peak * share, 1000, args.open_seconds, seed=int(share * 100))
+        ms = got["latency_ms"]
+        late = (got["late_no_connection"] + got["late_self"]) / got["due"]
+        bad = got["due"] - got["2xx"]
+        rows.append([f"{share:.0%} of {report.number(peak)}/s", ms["count"], *(ms[p] for p in ("p50", "p95", "p99", "p99.9", "max")), f"{late:.1%}", bad,
+                     got["cpu"]["api"], got["cpu"]["postgres"], got["cpu"]["generator"]])
+        at_half = ms["p95"] if share == 0.5 else at_half
+    out.say("Open loop, 1,000 connections taken in turn, Poisson arrivals, latency from when a request was due, in milliseconds "
+            f"({args.open_seconds} s each after 1 s; late: sent more than 1 ms after it was due; the last three: µs of processor time a request).")
+    out.table(["rate", "requests", "p50", "p95", "p99", "p99.9", "max", "late", "not 2xx", "API", "PostgreSQL", "generator"], rows)
+    out.judge("p95, open loop at half of peak, 1,000 connections", at_half, 15.0, 5.0, " ms", more_is_better=False)
 
 
-def api_rss(server):
-    pid = next(p for p in server.processes() if " serve" in _command(p))
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024, int(re.search(r"Pss:\s+(\d+)", rollup)[1]) / 1024
+def run(args, out):
+    with common.Stack() as stack:
+        tenants = common.fill(stack, 1, args.documents)
+        before = common.memory(stack.api)
+        peak = closed_loop(out, stack, tenants, args)
+        open_loop(out, stack, tenants, peak, args)
+        after = common.memory(stack.api)
+        out.table(["memory of the API, MB", *after], [["after its start", *map(float, before.values())], ["after 1,000 connections", *map(float, after.values())]])
+        out.judge("API after 1,000 connections, resident", after["resident"], 40.0, 20.0, " MB", more_is_better=False)
 
 
-def main():
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4)
-    parser.add_argument("--documents", type=int, default=200)
-    args = parser.parse_args()
-    server = Server()
-    server.start()
-    try:
-        with server.register() as client:
-            me = client.me()
-            documents = [client.upload(f"Document {i} of the bench.", name=f"d{i}.txt")["id"] for i in range(args.documents)]
-            for d in documents:
-                client.wait_processed(d)
-            token = client.tokens["access_token"]
-            with tempfile.TemporaryDirectory() as folder:
-                one, page = pathlib.Path(folder) / "one.sql", pathlib.Path(folder) / "page.sql"
-                one.write_text(statement("get_document").replace(":p1", f"'{documents[0]}'") + ";\n")
-                text = statement("get_documents")
-                for n, v in (("1", "20"), ("2", "NULL"), ("3", "NULL"), ("4", "'f'"), ("5", "'-created_at'"), ("6", "'f'"), ("7", "NULL"), ("8", "NULL"), ("9", "NULL")):
-                    text = text.replace(f":p{n}", v)
-                page.write_text(text + ";\n")
-                run(server, me, token, client, documents[0], str(one), str(page), args)
-    finally:
-        server.close()
-
-
-def run(server, me, token, client, document, one, page, args):
-    get, listing = f"{server.url}/api/v1/documents/{document}", f"{server.url}/api/v1/documents"
-    best = max((2, 4, 8), key=lambda c: pgbench(server, me, one, c, 2))
-    print(f"machine: {os.cpu_count()} cores; pgbench -M prepared with {best} clients over the Unix socket, as the application's role under row level security;"
-          f" wrk with one thread; {args.rounds} rounds of {args.seconds} s, alternating")
-    rows = {"GET, 64 connections": [], "GET, 1,000 connections": [], "list of 20, 64 connections": []}
-    base = {"one": [], "page": []}
-    for _ in range(args.rounds):
-        base["one"].append(pgbench(server, me, one, best, args.seconds))
-        rows["GET, 64 connections"].append(wrk(get, token, 64, args.seconds)[0])
-        rows["GET, 1,000 connections"].append(wrk(get, token, 1000, args.seconds)[0])
-        base["page"].append(pgbench(server, me, page, best, args.seconds))
-        rows["list of 20, 64 connections"].append(wrk(listing, token, 64, args.seconds)[0])
-    rss, pss = api_rss(server)
-    for name, rates in rows.items():
-        peers = base["page" if "list" in name else "one"]
-        ratios = [a / b for a, b in zip(rates, peers)]
-        print(f"{name:28} {statistics.median(rates):9.0f}/s   pgbench {statistics.median(peers):9.0f}/s   ratio {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
-    ratios = [a / b for a, b in zip(rows["GET, 1,000 connections"], rows["GET, 64 connections"])]
-    print(f"1,000 against 64 connections: {statistics.median(ratios):.2f}")
-    print(f"memory of the API after 1,000 connections: {rss:.0f} MB resident, {pss:.0f} MB proportional (the embedding model is mapped and shared)")
-
-
-main()
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3, help="of each measurement")
+    parser.add_argument("--open-seconds", type=int, default=10, help="of each rate of the open loop")
+    parser.add_argument("--documents", type=int, default=10000)
+    report.main("api", "Reads", parser, run)
