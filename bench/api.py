@@ -35,7 +35,7 @@ def closed_loop(out, stack, tenants, args):
     turn["list of 20, 64 connections"] = lambda: common.wrk(stack, lists, 64, args.seconds)
     for scope in PEERS:
         turn[f"list {scope}"] = lambda scope=scope: common.pgbench(stack, tenants, page, clients, args.seconds, scope)
-    got = report.alternate(turn, args.pairs)
+    got = common.rounds(stack, turn, args.pairs, out)
     rows, ratios = [], {}
     for name in (n for n in turn if "," in n):
         kind = "list" if "list" in name else "GET"
@@ -64,18 +64,20 @@ def costs(out, got):
 
 def open_loop(out, stack, tenants, peak, args):
     lines = common.get_paths(tenants)
-    rows, at_half = [], None
+    rows, at_half, shares = [], None, []
     for share in (0.25, 0.5, 0.75):
         got = common.open_loop(stack, lines, peak * share, 1000, args.open_seconds, seed=int(share * 100))
         ms = got["latency_ms"]
         late = (got["late_no_connection"] + got["late_self"]) / got["due"]
-        bad = got["due"] - got["2xx"]
-        rows.append([f"{share:.0%} of {report.number(peak)}/s", ms["count"], *(ms[p] for p in ("p50", "p95", "p99", "p99.9", "max")), f"{late:.1%}", bad,
+        bad = got["sent"] - got["2xx"]
+        rows.append([f"{share:.0%} of {report.number(peak)}/s", ms["count"], *(ms[p] for p in ("p50", "p95", "p99", "p99.9", "max")), f"{late:.1%}", got["unsent"], bad,
                      got["cpu"]["api"], got["cpu"]["postgres"], got["cpu"]["generator"]])
+        shares.append(got["elsewhere"])
         at_half = ms["p95"] if share == 0.5 else at_half
     out.say("Open loop, 1,000 connections taken in turn, Poisson arrivals, latency from when a request was due, in milliseconds "
-            f"({args.open_seconds} s each after 1 s; late: sent more than 1 ms after it was due; the last three: µs of processor time a request).")
-    out.table(["rate", "requests", "p50", "p95", "p99", "p99.9", "max", "late", "not 2xx", "API", "PostgreSQL", "generator"], rows)
+            f"({args.open_seconds} s each after 1 s; late: sent more than 1 ms after it was due; not sent: no connection free until the end; the last three: µs of processor time a request).")
+    out.table(["rate", "requests", "p50", "p95", "p99", "p99.9", "max", "late", "not sent", "not 2xx", "API", "PostgreSQL", "generator"], rows)
+    out.say(common.quietness(shares))
     out.judge("p95, open loop at half of peak, 1,000 connections", at_half, 15.0, 5.0, " ms", more_is_better=False)
 
 

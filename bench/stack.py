@@ -266,11 +266,12 @@ def list_paths(tenants, limit=20):
 class Closed:
     """What wrk said."""
 
-    def __init__(self, text, cpu):
+    def __init__(self, text, cpu, elsewhere):
         self.rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
         self.requests = int(re.search(r"(\d+) requests in", text)[1])
         self.p99_ms = millis(re.search(r"99%\s+(\S+)", text)[1])
         self.cpu = cpu  # {role: microseconds of processor time a request}, "generator" among them
+        self.elsewhere = elsewhere
         self.failed = int((re.search(r"Non-2xx or 3xx responses: (\d+)", text) or [0, 0])[1])
         self.socket_errors = (re.search(r"Socket errors: (.*)", text) or [None, ""])[1]
         self.text = text
@@ -283,15 +284,13 @@ def millis(text):
 
 def wrk(stack, lines, connections, seconds, may_fail=False):
     """Closed loop: as many requests as so many connections get answered."""
-    with paths_file(lines) as file:
-        before = processor(stack)
+    with paths_file(lines) as file, Meter(stack) as meter:
         done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", "-s", file.parent / "rotate.lua", stack.url, "--", file],
                               capture_output=True, text=True)
-        after = processor(stack)
     if "Requests/sec" not in done.stdout:
         sys.exit(f"wrk failed:\n{done.stdout}{done.stderr}")
     count = int(re.search(r"(\d+) requests in", done.stdout)[1])
-    got = Closed(done.stdout, {k: (after[k] - before[k]) / max(count, 1) * 1e6 for k in after})
+    got = Closed(done.stdout, meter.per(count), meter.elsewhere)
     if not may_fail and (got.failed or got.socket_errors):
         sys.exit(f"wrk met errors:\n{done.stdout}")
     return got
@@ -299,15 +298,13 @@ def wrk(stack, lines, connections, seconds, may_fail=False):
 
 def open_loop(stack, lines, rate, connections, seconds, **options):
     """What dms-bench-load said, with `cpu` as wrk() has it."""
-    with paths_file(lines) as file:
-        before = processor(stack)
+    with paths_file(lines) as file, Meter(stack) as meter:
         process = start_load(stack, file, rate, connections, seconds, **options)
         text = process.communicate()[0]
-        after = processor(stack)
     if process.returncode != 0:
         sys.exit("bench: dms-bench-load failed")
     got = json.loads(text)
-    got["cpu"] = {k: (after[k] - before[k]) / max(got["sent"], 1) * 1e6 for k in after}
+    got["cpu"], got["elsewhere"] = meter.per(got["sent"]), meter.elsewhere
     return got
 
 
@@ -337,6 +334,62 @@ def processor(stack):
         command = _command(pid)
         used["api" if " serve" in command else "postgres" if "postgres" in command else "other"] += seconds_of(pid)
     return used
+
+
+def machine_seconds():
+    """Seconds of processor time that the whole machine has used so far, this guest's stolen ones included."""
+    fields = pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:]
+    return sum(int(fields[i]) for i in (0, 1, 2, 5, 6, 7)) / TICKS
+
+
+class Meter:
+    """Processor time between the two ends of a with. elsewhere: the share of the machine that others took, who have no part in the measurement."""
+
+    def __init__(self, stack):
+        self.stack = stack
+
+    def __enter__(self):
+        self.before, self.machine, self.start = processor(self.stack), machine_seconds(), time.monotonic()
+        return self
+
+    def __exit__(self, *why):
+        now = processor(self.stack)
+        self.used = {role: now[role] - self.before[role] for role in now}
+        others = machine_seconds() - self.machine - sum(self.used.values())
+        self.elsewhere = max(0.0, others / ((time.monotonic() - self.start) * os.cpu_count()))
+
+    def per(self, count):
+        """{role: microseconds each}"""
+        return {role: seconds / max(count, 1) * 1e6 for role, seconds in self.used.items()}
+
+
+NOISE = 0.10  # of the machine's processor time: what others may take in a round that counts
+
+
+def rounds(stack, turn, pairs, out):
+    """report.alternate, but a round in which others on the machine took more than NOISE is repeated, `pairs` times in all at most.
+    Answers {name: [results]} and says how quiet it was."""
+    results, shares, spare = {name: [] for name in turn}, [], pairs
+    report.alternate(turn, pairs=1, discard=0)  # warms up
+    while len(shares) < pairs:
+        with Meter(stack) as meter:
+            one = report.alternate(turn, pairs=1, discard=0)
+        if meter.elsewhere > NOISE and spare > 0:
+            spare -= 1
+            out.note(f"others took {meter.elsewhere:.0%} of the machine: once more")
+            continue
+        shares.append(meter.elsewhere)
+        for name, values in one.items():
+            results[name] += values
+    out.say(quietness(shares, pairs - spare))
+    return results
+
+
+def quietness(shares, repeated=0):
+    """Whether to believe a run, in a sentence."""
+    return (f"Others on the machine took {report.median(shares):.0%} of its processor time meanwhile (at most {max(shares):.0%})"
+            f"{f', {repeated} rounds in which it was more than {NOISE:.0%} were repeated' if repeated else ''}"
+            f"{'; such figures say little' if report.median(shares) > NOISE else ''}.")
 
 
 def memory(pid):
