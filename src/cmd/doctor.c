@@ -224,18 +224,26 @@ static void check_port(struct doctor *d)
         say(d, STATE_FAIL, "%s", err.detail);
 }
 
-static void check_extract(struct doctor *d)
+static void check_extract_program(struct doctor *d, const char *program)
 {
-    const char *argv[] = { d->app->extract_program, "--self-test", NULL }, *frames = NULL;
+    const char *argv[] = { program, "--self-test", NULL }, *frames = NULL;
 
-    if (access(d->app->extract_program, X_OK) < 0)
-        say(d, STATE_FAIL, "%s: %s. Files are stored, but not read.", d->app->extract_program, strerror(errno));
+    if (access(program, X_OK) < 0)
+        say(d, STATE_FAIL, "%s: %s. Files are stored, but not read.", program, strerror(errno));
     else if (process_capture(&d->app->arena, argv, &frames) < 0)
         say(d, STATE_FAIL,
-            "%s cannot confine itself on this kernel (Landlock, seccomp): files are stored, but not read.",
-            d->app->extract_program);
+            "%s cannot confine itself on this kernel (Landlock, seccomp): files are stored, but not read.", program);
     else
-        say(d, STATE_OK, "%s confines itself.", d->app->extract_program);
+        say(d, STATE_OK, "%s confines itself.", program);
+}
+
+static void check_extract(struct doctor *d)
+{
+    struct sb pdf = SB(&d->app->arena);
+
+    sb_printf(&pdf, "%s-pdf", d->app->extract_program);
+    check_extract_program(d, d->app->extract_program);
+    check_extract_program(d, sb_str(&pdf).p);
 }
 
 static void check_clock(struct doctor *d)

@@ -1,5 +1,5 @@
 /* main.c - dms-extract: reads one untrusted file (descriptor 0) and writes what it says as frames (descriptor 1). Started once per
-   file, by jobs/extract_run.c; holds no secret, and after sandbox_enter cannot reach anything. Exit status: 0 the result, good or
+   file, by jobs/extract_run.c; for a PDF it turns itself into dms-extract-pdf, which is this program with Poppler; holds no secret, and after sandbox_enter cannot reach anything. Exit status: 0 the result, good or
    bad, is in the frames; 1 nobody reads them or there is no sandbox; 2 wrong usage. */
 #include "extract/extract.h"
 #include "extract/frame.h"
@@ -171,10 +171,12 @@ int main(int argc, char **argv)
     struct reading r = { .arena = &arena, .options = &options, .whole = true, .out = &writer };
     if (!self_test && map_file(&r, &err) < 0)
         give_up(2, &err);
-    struct preload        preload = preload_open(r.bytes);
+    struct preload        preload;
     struct protections    protections;
     struct sandbox_limits limits = { options.max_memory_bytes + r.bytes.n, options.cpu_seconds };
     r.preload = &preload;
+    if (preload_open(r.bytes, argv, &preload, &err) < 0)
+        give_up(1, &err);
     close(STDIN_FILENO);
     if (sandbox_enter(&limits, &protections, &err) < 0)
         give_up(1, &err);

@@ -1,4 +1,4 @@
-/* pdf.c - PDF by Poppler (GPL, and therefore only in this program). Lines become paragraphs by their distance, headings by their size.
+/* pdf.c - PDF by Poppler (GPL, and therefore only in dms-extract-pdf). Lines become paragraphs by their distance, headings by their size.
    Poppler repairs what it can and only logs it: its complaints are counted here, so that a damaged file is called damaged. */
 #include "extract/character_maps.h"
 #include "extract/extract.h"
@@ -11,8 +11,7 @@
 #include <stdio.h>
 
 enum {
-    HEADER_WITHIN_BYTES = 1024, /* where readers look for %PDF- */
-    END_WITHIN_BYTES = 4096,    /* and for %%EOF */
+    END_WITHIN_BYTES = 4096, /* where readers look for %%EOF */
     MAX_FILTERS = 8,
     SIZE_STEPS = 256, /* of the histogram of font sizes, half points */
     HEADING_MAX_CHARACTERS = 200,
@@ -36,17 +35,7 @@ static void count_complaint(const char *domain UNUSED, GLogLevelFlags level UNUS
         c->errors++;
 }
 
-bool pdf_signature(struct str bytes)
-{
-    struct str head = { bytes.p, bytes.n < HEADER_WITHIN_BYTES ? bytes.n : HEADER_WITHIN_BYTES };
-
-    if (str_starts(str_trim(head), S("%PDF-")) || str_starts(head, S("\xef\xbb\xbf%PDF-")))
-        return true;
-    return str_has(head, S("%PDF-"))
-           && !charset_is_text(bytes); /* junk before the header is common, a text about PDF is none */
-}
-
-void pdf_preload(void)
+int pdf_preload(char **argv UNUSED, struct error *err UNUSED)
 {
     static const char least[] =
         "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
@@ -55,6 +44,7 @@ void pdf_preload(void)
     /* Never closed: as long as one document is open, Poppler's settings stay loaded. */
     poppler_document_new_from_bytes(g_bytes_new_static(least, sizeof least - 1), NULL, NULL);
     character_maps_load();
+    return 0;
 }
 
 /* ---- before Poppler: rules over the bytes ---- */

@@ -3,17 +3,17 @@
 
 #include <libxml/parser.h>
 
-struct preload preload_open(struct str bytes)
+int preload_open(struct str bytes, char **argv, struct preload *ret, struct error *err)
 {
-    struct preload p = { .charset = charset_prepare(bytes) };
-
-    p.magic = magic_open(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS | MAGIC_NO_CHECK_ELF | MAGIC_NO_CHECK_TOKENS);
-    if (p.magic && magic_load(p.magic, NULL) != 0) {
-        magic_close(p.magic);
-        p.magic = NULL;
+    *ret = (struct preload){ .charset = { .converter = (iconv_t)-1 } };
+    if (pdf_signature(bytes) && pdf_preload(argv, err) < 0)
+        return -1;
+    ret->charset = charset_prepare(bytes);
+    ret->magic = magic_open(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS | MAGIC_NO_CHECK_ELF | MAGIC_NO_CHECK_TOKENS);
+    if (ret->magic && magic_load(ret->magic, NULL) != 0) {
+        magic_close(ret->magic);
+        ret->magic = NULL;
     }
     xmlInitParser();
-    if (pdf_signature(bytes))
-        pdf_preload();
-    return p;
+    return 0;
 }

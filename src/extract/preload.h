@@ -4,6 +4,8 @@
 
 #include "extract/charset.h"
 
+#include "base/error.h"
+
 #include <magic.h>
 
 struct preload {
@@ -11,11 +13,12 @@ struct preload {
     struct charset charset;
 };
 
-/* bytes are only looked at for their signature and declared encoding. */
-struct preload preload_open(struct str bytes);
+/* bytes are only looked at for their signature and declared encoding. argv: of this program; a PDF may need another one, then this does
+   not return. -1: that program is not there. */
+MUST_CHECK int preload_open(struct str bytes, char **argv, struct preload *ret, struct error *err);
 
-/* pdf.c: starts Poppler, which reads its settings once; keeps its messages from the terminal. */
-void pdf_preload(void);
+/* pdf.c: starts Poppler, which reads its settings once. pdf_elsewhere.c: runs dms-extract-pdf in place of this program. */
+MUST_CHECK int pdf_preload(char **argv, struct error *err);
 /* True when the bytes are to be read as PDF. */
 bool pdf_signature(struct str bytes);
 

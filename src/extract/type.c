@@ -151,6 +151,17 @@ static bool is_cut_signature(struct str s)
     return s.n < 5 && (str_starts(S("%PDF-"), s) || str_starts(S("PK\3\4"), s));
 }
 
+/* Readers look for the header in the first 1,024 bytes. */
+bool pdf_signature(struct str bytes)
+{
+    struct str head = { bytes.p, bytes.n < HEAD_BYTES ? bytes.n : HEAD_BYTES };
+
+    if (str_starts(str_trim(head), S("%PDF-")) || str_starts(head, S("\xef\xbb\xbf%PDF-")))
+        return true;
+    return str_has(head, S("%PDF-"))
+           && !charset_is_text(bytes); /* junk before the header is common, a text about PDF is none */
+}
+
 static const struct file_type *detect(struct reading *r)
 {
     struct str b = r->bytes;
