@@ -50,6 +50,7 @@ void conn_free(struct conn *c)
 {
     struct error ignored = { 0 }; /* the descriptor is closed next */
 
+    wire_close(c);
     if (c->watch.events != 0 && loop_watch(c->loop->loop, &c->watch, 0, &ignored) < 0)
         log_bug("a connection could not be unwatched");
     if (c->phase == CONN_GATE || c->phase == CONN_LINGER)
@@ -148,40 +149,42 @@ void linger_open(struct conn *c)
 
 /* --- the gate --- */
 
+/* Answers past libmicrohttpd. Nothing may be known of the request but what the log and the counters want to know. */
+static void say(struct conn *c, const struct error *err)
+{
+    struct http_app        *app = &c->loop->server->app;
+    int64_t                 took_us = clock_steady_us() - c->since_us;
+    struct request_private *p = c->request;
+
+    if (p) {
+        raw_answer(c, err, &p->req);
+        p->req.err = *err; /* request_over tells it */
+        if (p->answer.kind != ANSWER_NONE)
+            p->answer.status = error_info[err->code].http;
+        return;
+    }
+    p = request_open(c->loop, c, NULL, "");
+    if (!p)
+        return;
+    p->req.err = *err;
+    raw_answer(c, err, &p->req);
+    access_log(p, error_info[err->code].http, took_us);
+    if (app->finished)
+        app->finished(&p->req, error_info[err->code].http, 0, 0, took_us);
+    c->request = NULL;
+    request_release(p);
+}
+
 /* Says why, lets the client read it, and forgets the connection. */
 static void gate_refuse(struct conn *c, const struct error *err)
 {
-    struct http_app        *app = &c->loop->server->app;
-    struct error            ignored = { 0 }; /* linger_watch watches anew */
-    int64_t                 took_us = clock_steady_us() - c->since_us;
-    struct request_private *p = request_open(c->loop, c, NULL, "");
+    struct error ignored = { 0 }; /* linger_watch watches anew */
 
-    if (p) { /* no route, no headers: only what the log and the counters want to know */
-        p->req.err = *err;
-        raw_answer(c, err, &p->req);
-        access_log(p, error_info[err->code].http, took_us);
-        if (app->finished)
-            app->finished(&p->req, error_info[err->code].http, 0, 0, took_us);
-        c->request = NULL;
-        request_release(p);
-    }
+    say(c, err);
     if (loop_watch(c->loop->loop, &c->watch, 0, &ignored) < 0)
         log_bug("a connection could not be unwatched");
     shutdown(c->fd, SHUT_WR);
     linger_watch(c);
-}
-
-struct conn *conn_handed(struct http_loop *l, int fd)
-{
-    for (struct conn **at = &l->handing; *at; at = &(*at)->handing) {
-        struct conn *c = *at;
-
-        if (c->fd != fd)
-            continue;
-        *at = c->handing;
-        return c;
-    }
-    return NULL;
 }
 
 static void hand_over(struct conn *c, bool is_large)
@@ -189,16 +192,18 @@ static void hand_over(struct conn *c, bool is_large)
     struct http_loop  *l = c->loop;
     struct MHD_Daemon *d = is_large ? l->large : l->small;
     struct error       ignored = { 0 }; /* the descriptor has another owner now */
+    int                fd = c->fd;
 
     if (loop_watch(l->loop, &c->watch, 0, &ignored) < 0)
         log_bug("a connection could not be unwatched");
+    if (!wire_open(c, is_large ? POOL_LARGE : POOL_SMALL)) {
+        conn_free(c);
+        return;
+    }
     conn_phase(c, CONN_IDLE);
-    c->memory = is_large ? POOL_LARGE : POOL_SMALL;
-    c->handing = l->handing;
-    l->handing = c;
-    enum MHD_Result ok = MHD_add_connection(d, c->fd, (struct sockaddr *)&c->addr, c->addr_len);
+    enum MHD_Result ok = MHD_add_connection(d, fd, (struct sockaddr *)&c->addr, c->addr_len);
     l->resumed = true;
-    if (ok != MHD_YES && conn_handed(l, c->fd)) /* refused before anybody was told; the socket is closed */
+    if (ok != MHD_YES && wire_conn(l, fd) == c) /* refused before anybody was told; the socket is closed */
         conn_free(c);
 }
 
@@ -220,7 +225,10 @@ static void gate_ready(struct loop_fd *w, uint32_t events)
     if (r < 0)
         gate_refuse(c, &err);
     else if (r == 1)
-        hand_over(c, /* is_large */ size > MAX_HEAD_SMALL || facts.chunked || facts.length > MAX_BODY_SMALL);
+        hand_over(c, /* is_large */ size > MAX_HEAD_SMALL || head_memory(&facts) > POOL_SMALL || facts.chunked
+                         || facts.length > MAX_BODY_SMALL);
+    else if (n > MAX_HEAD_SMALL) /* the rest is looked at as it is read, and not from its beginning each time */
+        hand_over(c, /* is_large */ true);
     else if (events & EPOLLRDHUP)
         conn_free(c);
 }
@@ -252,25 +260,38 @@ static uint64_t bytes_acked(int fd)
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 ? info.tcpi_bytes_acked : 0;
 }
 
-/* say: a request is there to be told. */
-static void cut(struct conn *c, bool say)
+void conn_cut(struct conn *c)
 {
-    struct error err = { 0 };
-
-    if (say && c->request) {
-        error_set(&err, ERR_TIMEOUT, "the request took too long to arrive");
-        raw_answer(c, &err, &c->request->req);
-        if (c->request->req.err.code == ERR_NONE)
-            c->request->req.err = err;
-        linger_open(c);
-    }
     c->phase = CONN_CLOSED;
     shutdown(c->fd, SHUT_RDWR); /* both: libmicrohttpd looks at nothing less while it waits for room in its buffer */
 }
 
-void conn_cut(struct conn *c)
+static void cut_slow(struct conn *c)
 {
-    cut(c, /* say */ false);
+    struct error err = { 0 };
+
+    error_set(&err, ERR_TIMEOUT, "the request took too long to arrive");
+    say(c, &err);
+    linger_open(c);
+    conn_cut(c);
+}
+
+void conn_refuse(struct conn *c)
+{
+    if (c->fault)
+        say(c, c->fault);
+    linger_open(c);
+    conn_cut(c);
+}
+
+void conn_completed(struct conn *c, bool is_whole)
+{
+    c->completed++;
+    if (!is_whole)
+        return;
+    conn_phase(c, framing_idle(&c->framing) ? CONN_IDLE : CONN_HEAD);
+    if (c->fault && c->completed == c->framing.whole && c->phase != CONN_CLOSED)
+        conn_refuse(c);
 }
 
 /* What came or went since the phase began, against the slowest that is waited for. */
@@ -298,9 +319,9 @@ static void sweep_body(struct conn *c, int64_t now_us)
     if (p->suspended)
         c->since_us += SWEEP_US; /* it is us who are slow */
     else if (has_ended(c))
-        cut(c, /* say */ false);
+        conn_cut(c);
     else if (below_rate(c, p->seen, now_us))
-        cut(c, /* say */ true);
+        cut_slow(c);
 }
 
 static void sweep_send(struct conn *c, int64_t now_us)
@@ -313,7 +334,7 @@ static void sweep_send(struct conn *c, int64_t now_us)
     if (c->acked == 0)
         c->acked = acked;
     else if (below_rate(c, acked - c->acked, now_us))
-        cut(c, /* say */ false);
+        conn_cut(c);
 }
 
 static void sweep_gate(struct conn *c)
@@ -340,11 +361,13 @@ void conn_sweep(struct conn *c, int64_t now_us)
         break;
     case CONN_IDLE:
         if (age_us > (int64_t)limits_of(c)->idle_timeout_s * 1000000 || (age_us < 2 * SWEEP_US && has_ended(c)))
-            cut(c, /* say */ false);
+            conn_cut(c);
         break;
     case CONN_HEAD:
         if (age_us > header_us)
-            cut(c, /* say */ true);
+            cut_slow(c);
+        else if (has_ended(c))
+            conn_cut(c);
         break;
     case CONN_BODY:
         sweep_body(c, now_us);

@@ -6,13 +6,23 @@ static int bad(struct error *err, const char *what)
     return error_say(err, ERR_VALIDATION, NULL, "the request is malformed: %s", what);
 }
 
+static int line_too_long(const struct head *h, struct error *err)
+{
+    return error_say(err, ERR_URI_TOO_LONG, NULL, "the request line is over %zu bytes", h->limits->line);
+}
+
+static int header_too_large(const struct head *h, struct error *err)
+{
+    return error_say(err, ERR_HEADERS_TOO_LARGE, NULL, "a header is over %zu bytes", h->limits->header);
+}
+
 static bool is_token(struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-              || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c))))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || (c >= '0' && c <= '9')
+              || (c != '\0' && strchr("!#$%&'*+.^_`|~", c))))
             return false;
     }
     return s.n > 0;
@@ -75,9 +85,20 @@ static int take_length(struct head *h, struct str v, struct error *err)
     return 0;
 }
 
-int head_field(struct head *h, struct str name, struct str value, struct error *err)
+static size_t count_of(struct str s, char separator)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        n += s.p[i] == separator;
+    return n;
+}
+
+/* value without surrounding white space. */
+static int take_field(struct head *h, struct str name, struct str value, struct error *err)
 {
     h->bytes += name.n + value.n + 4;
+    h->fields++;
     if (++h->count > h->limits->count || name.n + value.n + 2 > h->limits->header || h->bytes > h->limits->headers)
         return error_say(err, ERR_HEADERS_TOO_LARGE, NULL, "at most %u headers, %zu bytes each, %zu bytes in all",
                          h->limits->count, h->limits->header, h->limits->headers);
@@ -85,11 +106,14 @@ int head_field(struct head *h, struct str name, struct str value, struct error *
         return bad(err, "a header's name holds characters that are not allowed");
     if (!value_clean(value))
         return bad(err, "a header's value holds control characters");
-    if (name_is(name, S("Host"))) {
-        h->host = value;
+    if (name_is(name, S("Host")))
         return h->hosts++ > 0      ? bad(err, "two Host headers")
                : host_valid(value) ? 0
                                    : bad(err, "Host is not a host name");
+    if (name_is(name, S("Cookie"))) {
+        h->cookies += value.n + 1;
+        h->fields += count_of(value, ';') + 1;
+        return 0;
     }
     if (name_is(name, S("Content-Length")))
         return take_length(h, value, err);
@@ -121,13 +145,20 @@ int head_done(const struct head *h, struct error *err)
     return 0;
 }
 
+size_t head_memory(const struct head *h)
+{
+    return h->size + h->cookies + h->fields * HEAD_FIELD_MEMORY + HEAD_ANSWER_MEMORY;
+}
+
 int head_line(struct head *h, struct str line, struct error *err)
 {
     struct str target = line, method = str_cut(&target, ' '), version = target;
 
     if (line.n > h->limits->line)
-        return error_say(err, ERR_URI_TOO_LONG, NULL, "the request line is over %zu bytes", h->limits->line);
+        return line_too_long(h, err);
     target = str_cut(&version, ' ');
+    h->size += line.n + 2;
+    h->fields += count_of(target, '&') + 1;
     for (size_t i = 0; i < method.n; i++)
         if (method.p[i] < 'A' || method.p[i] > 'Z')
             return bad(err, "the method");
@@ -139,18 +170,6 @@ int head_line(struct head *h, struct str line, struct error *err)
     h->http10 = version.p && str_eq(version, S("HTTP/1.0"));
     if (!h->http10 && !(version.p && str_eq(version, S("HTTP/1.1"))))
         return bad(err, "the request line does not end in HTTP/1.1");
-    return 0;
-}
-
-/* The head is not whole yet: may it still become one? 0, or -1. rest: the line that has begun. */
-static int check_partial(struct str bytes, struct str rest, const struct head_limits *limits, struct error *err)
-{
-    if (rest.p == bytes.p && bytes.n > limits->line + 1) /* a CR may stand there already */
-        return error_say(err, ERR_URI_TOO_LONG, NULL, "the request line is over %zu bytes", limits->line);
-    if (rest.p != bytes.p && rest.n > limits->header + 1)
-        return error_say(err, ERR_HEADERS_TOO_LARGE, NULL, "a header is over %zu bytes", limits->header);
-    if (bytes.n > limits->line + limits->headers + 4)
-        return error_say(err, ERR_HEADERS_TOO_LARGE, NULL, "the headers are over %zu bytes", limits->headers);
     return 0;
 }
 
@@ -169,21 +188,63 @@ static int take_line(struct str *rest, struct str *line, struct error *err)
     return 1;
 }
 
-static int check_header(struct head *h, struct str line, struct error *err)
+int head_header(struct head *h, struct str line, struct error *err)
 {
     struct str value = line, name = str_cut(&value, ':');
 
+    h->size += line.n + 2;
     if (line.n > h->limits->header)
-        return error_say(err, ERR_HEADERS_TOO_LARGE, NULL, "a header is over %zu bytes", h->limits->header);
+        return header_too_large(h, err);
     if (!value.p)
         return bad(err, "a header without a colon");
     while (value.n > 0 && (value.p[0] == ' ' || value.p[0] == '\t'))
         value = (struct str){ value.p + 1, value.n - 1 };
+    bool padded = value.n > 0 && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t');
+    if (padded && (name_is(name, S("Content-Length")) || name_is(name, S("Transfer-Encoding"))))
+        return bad(err, "white space behind a length"); /* parsers do not agree on it */
     while (value.n > 0 && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
         value.n--;
     if (line.n > name.n + value.n + 2) /* white space counts too */
         h->bytes += line.n - name.n - value.n - 2;
-    return head_field(h, name, value, err);
+    return take_field(h, name, value, err);
+}
+
+/* What stands before a CR at the end. */
+static struct str without_cr(struct str part)
+{
+    return part.n > 0 && part.p[part.n - 1] == '\r' ? (struct str){ part.p, part.n - 1 } : part;
+}
+
+int head_line_begun(const struct head *h, struct str part, struct error *err)
+{
+    struct str version = without_cr(part), method = str_cut(&version, ' '), target = str_cut(&version, ' ');
+
+    if (part.n > h->limits->line + 1)
+        return line_too_long(h, err);
+    for (size_t i = 0; i < method.n; i++)
+        if (method.p[i] < 'A' || method.p[i] > 'Z')
+            return bad(err, "the method");
+    for (size_t i = 0; i < target.n; i++)
+        if (target.p[i] <= 0x20 || target.p[i] >= 0x7f)
+            return bad(err, "the address holds characters that have to be escaped");
+    if (method.n == 0 || (version.p && target.n == 0)
+        || (version.p && (version.n > 8 || memcmp(version.p, "HTTP/1.1", version.n) != 0)
+            && !str_eq(version, S("HTTP/1.0"))))
+        return bad(err, "the request line");
+    return 0;
+}
+
+int head_header_begun(const struct head *h, struct str part, struct error *err)
+{
+    struct str value = without_cr(part), name = str_cut(&value, ':');
+
+    if (part.n > h->limits->header + 1)
+        return header_too_large(h, err);
+    if ((name.n > 0 || value.p) && !is_token(name))
+        return bad(err, "a header's name holds characters that are not allowed");
+    if (value.p && !value_clean(value))
+        return bad(err, "a header's value holds control characters");
+    return 0;
 }
 
 int head_check(struct str bytes, const struct head_limits *limits, size_t *ret_size, struct head *ret,
@@ -201,28 +262,10 @@ int head_check(struct str bytes, const struct head_limits *limits, size_t *ret_s
             *ret = h;
             return head_done(&h, err) < 0 ? -1 : 1;
         }
-        if (check_header(&h, line, err) < 0)
+        if (head_header(&h, line, err) < 0)
             return -1;
     }
-    return r < 0 ? -1 : check_partial(bytes, rest, limits, err);
-}
-
-bool head_was_strict(const char *p, size_t n)
-{
-    size_t i = 2;
-
-    if (n < 4 || p[0] != '\0' || p[1] != '\0') /* the request line's CR LF */
-        return false;
-    while (n - i > 2) {
-        size_t name = strnlen(p + i, n - i);
-
-        if (name == 0 || p[i] == ' ' || p[i] == '\t' || n - i - name < 3)
-            return false;
-        i += name + 1;
-        i += strnlen(p + i, n - i);
-        if (n - i < 4 || p[i] != '\0' || p[i + 1] != '\0')
-            return false;
-        i += 2;
-    }
-    return n - i == 2 && p[i] == '\0' && p[i + 1] == '\0';
+    if (r < 0 || rest.n == 0)
+        return r;
+    return rest.p == bytes.p ? head_line_begun(&h, rest, err) : head_header_begun(&h, rest, err);
 }

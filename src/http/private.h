@@ -3,7 +3,7 @@
 #define DMS_HTTP_PRIVATE_H
 
 #include "http/http.h"
-#include "http/head.h"
+#include "http/framing.h"
 #include "http/multipart.h"
 #include "http/route.h"
 
@@ -24,8 +24,6 @@ enum {
     POOL_LARGE =
         98304, /* the same where the first request's head is over MAX_HEAD_SMALL or its body over MAX_BODY_SMALL */
     MAX_BODY_SMALL = 262144,
-    POOL_FIELD = 64,      /* what libmicrohttpd keeps for each header, argument and cookie */
-    POOL_ANSWER = 3072,   /* what must be left for the head of the answer */
     DRAIN_BYTES = 262144, /* so much of a refused body is read and dropped before the answer; more: answer and close */
     LINGER_MS = 2000,     /* after an early answer the rest of the body is read so long, for the answer to arrive */
     UPLOAD_BUFFER = 262144,
@@ -52,7 +50,7 @@ enum conn_phase {
 };
 
 struct conn {
-    struct conn            *next, *prev, *handing;
+    struct conn            *next, *prev;
     struct http_loop       *loop;
     struct loop_fd          watch; /* while CONN_GATE or CONN_LINGER */
     enum conn_phase         phase;
@@ -62,22 +60,25 @@ struct conn {
     struct sockaddr_storage addr;
     socklen_t               addr_len;
     int                     fd;
-    size_t                  memory; /* of libmicrohttpd's daemon, for this connection */
+    struct framing          framing;   /* of what libmicrohttpd has read */
+    unsigned                completed; /* requests that have ended */
+    struct error           *fault;     /* in what came behind the requests that are not answered yet */
     char                    ip[INET6_ADDRSTRLEN];
 };
 
 struct http_loop {
-    struct http_server *server;
-    struct loop        *loop;
-    struct MHD_Daemon  *small, *large;
-    struct loop_fd      small_watch, large_watch, listen_watch, stop_watch;
-    struct loop_timer   sweep, stop_timer;
-    bool                accepting, stopping, resumed;
-    int64_t             stop_deadline_us;
-    void               *state; /* of app->loop_open */
-    struct conn        *conns;
-    struct conn *handing; /* given to libmicrohttpd, which may take them up in a later turn and in another order */
-    unsigned     in_flight;
+    struct http_server     *server;
+    struct loop            *loop;
+    struct MHD_Daemon      *small, *large;
+    struct loop_fd          small_watch, large_watch, listen_watch, stop_watch;
+    struct loop_timer       sweep, stop_timer;
+    bool                    accepting, stopping, resumed;
+    int64_t                 stop_deadline_us;
+    void                   *state; /* of app->loop_open */
+    struct conn            *conns;
+    struct conn           **wires; /* libmicrohttpd's connections by their descriptor */
+    size_t                  wire_count;
+    unsigned                in_flight;
     struct request_private *spare;
     unsigned                spare_count;
     struct request_private *aborts;  /* uploads whose abort found the work lane full */
@@ -148,17 +149,15 @@ struct request_private {
     struct conn            *conn;
     struct MHD_Connection  *mhd;
     enum state              state;
-    bool             begun, continued, suspended, is_head, close_after, answered, gone, done, over, cut_off, no_room;
-    const char      *target;    /* as sent */
-    const char      *target_at; /* where libmicrohttpd had it; only for comparing */
-    struct str       query;
-    const char      *version;
-    uint64_t         declared, seen; /* body bytes; declared UINT64_MAX: chunked */
-    struct sb        body;
-    struct upload   *upload;
-    struct answer    answer;
-    struct work      work;
-    struct loop_call back;
+    bool                    begun, continued, suspended, is_head, close_after, answered, gone, done, over, cut_off;
+    const char             *target; /* as sent */
+    struct str              query;
+    uint64_t                declared, seen; /* body bytes; declared UINT64_MAX: chunked */
+    struct sb               body;
+    struct upload          *upload;
+    struct answer           answer;
+    struct work             work;
+    struct loop_call        back;
     void (*after)(struct request_private *p); /* on the loop, when the work is done */
     int      result;
     uint64_t bytes_out;
@@ -184,17 +183,23 @@ void         conn_phase(struct conn *c, enum conn_phase phase);
 void         conn_cut(struct conn *c); /* without a word */
 void         conn_sweep(struct conn *c, int64_t now_us);
 void         gate_open(struct conn *c);
-struct conn *conn_handed(struct http_loop *l,
-                         int               fd); /* the one that was given to libmicrohttpd with this descriptor */
+void         conn_completed(struct conn *c, bool is_whole); /* a request has ended, with all of its answer or not */
+void         conn_refuse(struct conn *c);                   /* tells c->fault and ends it */
 /* Writes a whole answer to the socket, past libmicrohttpd, before it closes. err tells what, req gives the ids. */
 void raw_answer(struct conn *c, const struct error *err, const struct request *req);
 /* A copy of the socket is read and dropped from for a while, so that closing it does not take the answer away from a client still sending. */
 void linger_open(struct conn *c);
 
+/* wire.c */
+MUST_CHECK bool wire_open(struct conn *c,
+                          size_t memory); /* before libmicrohttpd gets it; memory: its daemon's, for each connection */
+void            wire_close(struct conn *c);
+struct conn    *wire_conn(const struct http_loop *l, int fd);
+void            wire_run(struct http_loop *l, struct MHD_Daemon *d);
+
 /* request.c */
 void           *request_open(struct http_loop *l, struct conn *c, struct MHD_Connection *mhd, const char *target);
-enum MHD_Result request_step(struct request_private *p, const char *method, const char *version, const char *data,
-                             size_t *size);
+enum MHD_Result request_step(struct request_private *p, const char *method, const char *data, size_t *size);
 void            request_over(struct request_private *p, enum MHD_RequestTerminationCode why);
 void            request_release(struct request_private *p);
 void            request_suspend(struct request_private *p);

@@ -63,7 +63,6 @@ void *request_open(struct http_loop *l, struct conn *c, struct MHD_Connection *m
     p->mhd = mhd;
     p->answer.fd = -1;
     p->target = arena_text(&p->req.arena, target, strlen(target));
-    p->target_at = target;
     make_ids(&p->req, l);
     c->request = p;
     conn_phase(c, CONN_HEAD);
@@ -88,30 +87,25 @@ void request_release(struct request_private *p)
     l->spare_count++;
 }
 
-/* The status of a request that ended before it came to us: what libmicrohttpd answered by itself, or 431, as it closes without a word where
-   the head does not fit into the connection's memory. */
-static unsigned status_without_us(struct request_private *p, enum MHD_RequestTerminationCode why)
+/* The status of a request that has no answer of its own: what was told past libmicrohttpd, else what that said by itself. It should say
+   nothing: wire.c has looked at what it reads. */
+static unsigned status_without_answer(const struct request_private *p)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(p->mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
 
     if (p->req.err.code != ERR_NONE)
         return error_info[p->req.err.code].http;
-    if (info)
-        return info->http_status;
-    if (why != MHD_REQUEST_TERMINATED_WITH_ERROR || p->conn->phase == CONN_CLOSED)
+    if (!info)
         return 0;
-    error_say(&p->req.err, ERR_HEADERS_TOO_LARGE, NULL,
-              "the headers are too large for this connection; send the request again on a new one");
-    raw_answer(p->conn, &p->req.err, &p->req);
-    linger_open(p->conn);
-    return error_info[p->req.err.code].http;
+    log_bug("libmicrohttpd answered %u by itself", info->http_status);
+    return info->http_status;
 }
 
 void request_over(struct request_private *p, enum MHD_RequestTerminationCode why)
 {
     struct http_app *app = &p->loop->server->app;
     int64_t          took_us = clock_steady_us() - p->req.started_us;
-    unsigned status = !p->begun ? status_without_us(p, why) : p->answer.kind != ANSWER_NONE ? p->answer.status : 0;
+    unsigned         status = p->answer.kind != ANSWER_NONE ? p->answer.status : status_without_answer(p);
 
     p->over = true;
     p->gone = why != MHD_REQUEST_TERMINATED_COMPLETED_OK;
@@ -247,85 +241,18 @@ static void run(struct request_private *p)
 
 /* --- admission --- */
 
-struct reading {
-    struct head   head;
-    struct error *err;
-};
-
-static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+/* The head is in order: wire.c has read it. What is left is to see that it did, and how long the body is. */
+static int read_head(struct request_private *p)
 {
-    struct reading *reading = arg;
-    struct str      v = str_of(value ? value : "");
+    const struct conn *c = p->conn;
+    const char        *length = request_header(&p->req, "Content-Length");
 
-    (void)kind;
-    while (v.n > 0 && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
-        v.n--;
-    return head_field(&reading->head, str_of(name), v, reading->err) < 0 ? MHD_NO : MHD_YES;
-}
-
-/* libmicrohttpd before 1.0 takes bare LF, NUL, folded lines and spare spaces without a word; the head still stands where it was read. */
-static int check_raw(struct request_private *p, const char *method)
-{
-#if MHD_VERSION < 0x01000000
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(p->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    const char                     *end = p->version + 8; /* HTTP/1.x */
-    size_t                          line = (size_t)(end - method);
-
-    if (end < method || !info || line > info->header_size || !head_was_strict(end, info->header_size - line))
-        return error_say(&p->req.err, ERR_VALIDATION, NULL,
-                         "the request is malformed: a line does not end in CR LF, or is folded");
-    if (p->target_at != method + strlen(method) + 1 || p->version != p->target_at + strlen(p->target) + 1)
-        return error_say(&p->req.err, ERR_VALIDATION, NULL, "the request is malformed: the request line");
-#else
-    (void)p;
-    (void)method;
-#endif
-    return 0;
-}
-
-static size_t count_of(const char *text, char separator)
-{
-    size_t n = 0;
-
-    for (; text && *text; text++)
-        n += *text == separator;
-    return n;
-}
-
-/* With a head that fills the connection's memory libmicrohttpd would run the request and then have no room to answer it. */
-static int check_room(struct request_private *p, const struct head *head)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(p->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    const char                     *cookie = request_header(&p->req, "Cookie");
-    size_t fields = head->count + count_of(p->target, '&') + 1 + count_of(cookie, ';') + (cookie != NULL);
-    size_t need = (info ? info->header_size : head->bytes) + (cookie ? strlen(cookie) + 1 : 0) + fields * POOL_FIELD
-                  + POOL_ANSWER;
-
-    if (need <= p->conn->memory)
-        return 0;
-    p->no_room = true;
-    return error_say(&p->req.err, ERR_HEADERS_TOO_LARGE, NULL,
-                     "the headers are too large for this connection; send the request again on a new one");
-}
-
-static int check_head(struct request_private *p, const char *method, const char *version)
-{
-    struct reading reading = { { .limits = &request_head_limits }, &p->req.err };
-    size_t         line = strlen(method) + strlen(p->target) + strlen(version) + 2;
-
-    reading.head.http10 = strcmp(version, "HTTP/1.0") == 0;
-    if (!reading.head.http10 && strcmp(version, "HTTP/1.1") != 0)
-        return error_say(&p->req.err, ERR_VALIDATION, NULL, "the request is malformed: HTTP version");
-    if (line > MAX_REQUEST_LINE)
-        return error_say(&p->req.err, ERR_URI_TOO_LONG, NULL, "the request line is over %d bytes", MAX_REQUEST_LINE);
-    if (check_raw(p, method) < 0)
+    if (c->framing.heads <= c->completed)
+        return error_set(&p->req.err, ERR_INTERNAL, "libmicrohttpd read a head past wire.c");
+    if (request_header(&p->req, "Transfer-Encoding"))
+        p->declared = UINT64_MAX;
+    else if (length && parse_u64("Content-Length", str_of(length), 0, INT64_MAX, &p->declared, &p->req.err) < 0)
         return -1;
-    MHD_get_connection_values(p->mhd, MHD_HEADER_KIND, take_header, &reading);
-    if (p->req.err.code != ERR_NONE || head_done(&reading.head, &p->req.err) < 0)
-        return -1;
-    if (check_room(p, &reading.head) < 0)
-        return -1;
-    p->declared = reading.head.chunked ? UINT64_MAX : reading.head.length;
     return 0;
 }
 
@@ -559,16 +486,15 @@ static const char *known_method(struct request_private *p, const char *method)
     return arena_text(&p->req.arena, method, strnlen(method, 20));
 }
 
-static void admit(struct request_private *p, const char *method, const char *version)
+static void admit(struct request_private *p, const char *method)
 {
     p->begun = true;
-    p->version = version;
     p->req.method = known_method(p, method);
     const char *parent = request_header(&p->req, "traceparent");
     if (parent)
         trace_parent(str_of(parent), p->req.trace_id);
-    if (check_head(p, method, version) < 0) {
-        request_fail(p); /* where one message ends is not certain any more */
+    if (read_head(p) < 0) { /* where one message ends is not certain any more */
+        request_fail(p);
         p->close_after = true;
         return;
     }
@@ -621,16 +547,10 @@ static enum MHD_Result step_end(struct request_private *p)
     return answer_queue(p);
 }
 
-enum MHD_Result request_step(struct request_private *p, const char *method, const char *version, const char *data,
-                             size_t *size)
+enum MHD_Result request_step(struct request_private *p, const char *method, const char *data, size_t *size)
 {
     if (!p->begun)
-        admit(p, method, version);
-    if (p->no_room) {
-        raw_answer(p->conn, &p->req.err, &p->req);
-        linger_open(p->conn);
-        return MHD_NO;
-    }
+        admit(p, method);
     if (*size > 0)
         return body_take(p, data, size);
     return p->continued ? step_end(p) : step_head(p);

@@ -41,16 +41,17 @@ static enum MHD_Result on_request(void *loop, struct MHD_Connection *mhd, const 
     (void)loop;
     (void)mhd;
     (void)url;
-    return *request ? request_step(*request, method, version, data, size) : MHD_NO;
+    (void)version;
+    return *request ? request_step(*request, method, data, size) : MHD_NO;
 }
 
 static void on_completed(void *loop, struct MHD_Connection *mhd, void **request, enum MHD_RequestTerminationCode why)
 {
     (void)loop;
-    conn_phase(conn_of(mhd), CONN_IDLE);
     if (*request)
         request_over(*request, why);
     *request = NULL;
+    conn_completed(conn_of(mhd), why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 }
 
 static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
@@ -59,7 +60,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
     struct http_loop *l = arg;
 
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context = conn_handed(l, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+        *context = wire_conn(l, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
         assert(*context);
     } else if (*context) {
         struct conn *c = *context;
@@ -125,13 +126,17 @@ static void accept_ready(struct loop_fd *w, uint32_t events)
 static void run_small(struct loop_fd *w, uint32_t events)
 {
     (void)events;
-    MHD_run(container_of(w, struct http_loop, small_watch)->small);
+    struct http_loop *l = container_of(w, struct http_loop, small_watch);
+
+    wire_run(l, l->small);
 }
 
 static void run_large(struct loop_fd *w, uint32_t events)
 {
     (void)events;
-    MHD_run(container_of(w, struct http_loop, large_watch)->large);
+    struct http_loop *l = container_of(w, struct http_loop, large_watch);
+
+    wire_run(l, l->large);
 }
 
 static bool is_pending(struct MHD_Daemon *d)
@@ -151,9 +156,9 @@ static void end_of_turn(void *arg)
 
         l->resumed = false;
         if (again || is_pending(l->small))
-            MHD_run(l->small);
+            wire_run(l, l->small);
         if (again || is_pending(l->large))
-            MHD_run(l->large);
+            wire_run(l, l->large);
         if (!l->resumed && !is_pending(l->small) && !is_pending(l->large))
             break;
     }
@@ -446,6 +451,7 @@ static void close_loop(struct http_loop *l)
     }
     access_log_flush(l);
     free(l->log);
+    free(l->wires);
     free(l->scratch);
     loop_close(l->loop);
 }

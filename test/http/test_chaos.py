@@ -1,4 +1,5 @@
 """Many clients that behave at random, some honest and some not; afterwards nothing of them may be left, and the honest ones were served."""
+import os
 import random
 import threading
 import time
@@ -7,6 +8,8 @@ import pytest
 from raw import HOST, field_part, file_part, multipart, post_multipart, wait_for
 
 JSON = "Content-Type: application/json\r\n"
+GET = "GET /api/v1/null HTTP/1.1\r\n" + HOST
+POST = "POST /api/v1/echo HTTP/1.1\r\n" + HOST + JSON
 
 
 def requests(rng):
@@ -83,3 +86,42 @@ def test_nothing_is_left_of_bad_clients(start, loops):
         c = server.counts()
         return c["sinks"] == c["uploads"] + c["aborts"] and len(server.files()) == c["uploads"]
     wait_for(sinks_gone, 10, "sinks to be gone")
+
+
+HEADS = [GET + "\r\n", GET + "Cookie: a=b; c=d\r\nAccept: */*\r\n\r\n", GET.replace("null", "list?limit=1&limit=2&x=%zz") + "\r\n",
+         POST + "Content-Length: 7\r\n\r\n{\"a\":1}", POST + "Content-Length: 7\r\nExpect: 100-continue\r\n\r\n{\"a\":1}",
+         POST + "Transfer-Encoding: chunked\r\n\r\n3;x=y\r\n{\"a\r\n4\r\n\":1}\r\n0\r\nX-T: u\r\n\r\n"]
+ODD = [b"\0", b"\n", b"\r", b"\r\n", b"\r\n\r\n", b" ", b"  ", b"\t", b":", b",", b";", b"%", b"/", b"?", b"&", b"=", b"\xff", b"\x7f", b"0", b"9", b"-1", b"+", b"HTTP/1.0", b"HTTP/1.1",
+       b"chunked", b"Content-Length: 1\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Host: b\r\n", b"a" * 5000, b"X: y\r\n" * 60]
+
+
+def mutated(dice):
+    data = bytearray(dice.choice(HEADS).encode())
+    for _ in range(dice.randint(1, 3)):
+        at, odd = dice.randrange(len(data)), dice.choice(ODD)
+        data[at:at + dice.choice([0, 0, 1, len(odd), 10])] = odd
+    return bytes(data)
+
+
+def test_no_answer_is_the_librarys_own(start):
+    """Whatever comes on a connection that was in use already, whole or in pieces: each answer has the request id that only this service gives."""
+    server = start(quiet=1)
+    dice = random.Random(int(os.environ.get("DMS_SEED", "1")))
+    for _ in range(int(os.environ.get("DMS_ROUNDS", "300"))):
+        data = mutated(dice)
+        cut = dice.randrange(len(data))
+        with server.connect() as c:
+            c.send(GET + "\r\n")
+            assert c.answer().status == 200
+            for part in dice.choice([[data], [data[:cut], data[cut:]]]):
+                try:
+                    c.send(part)
+                except (BrokenPipeError, ConnectionResetError):
+                    break
+            c.socket.settimeout(0.03)
+            try:
+                while (answer := c.answer()) is not None:
+                    assert answer.status == 100 or answer.header("X-Request-Id"), (data, answer)
+            except TimeoutError:  # it waits for more
+                pass
+    assert server.get("/api/v1/null").status == 200

@@ -1,5 +1,5 @@
 /* The pure parts of http/: finding a route, checking a query, header values, request heads, multipart bodies. */
-#include "http/head.h"
+#include "http/framing.h"
 #include "http/multipart.h"
 #include "http/range.h"
 #include "http/route.h"
@@ -381,17 +381,103 @@ static void heads(void **state)
     }
 }
 
-#define MARKED(text) head_was_strict(text, sizeof(text) - 1)
+/* --- framing --- */
 
-static void lines_marked_by_the_library(void **state)
+/* What was said about the bytes when they come in pieces of so many; good: how many passed with or before whole messages. */
+static enum err framing_verdict(struct str bytes, size_t piece, unsigned *ret_whole, size_t *ret_good)
 {
+    struct framing f = { .limits = &limits, .head.limits = &limits };
+    struct error   err = { 0 };
+
+    *ret_good = 0;
+    for (size_t at = 0; at < bytes.n && err.code == ERR_NONE; at += piece) {
+        struct str part = { bytes.p + at, bytes.n - at < piece ? bytes.n - at : piece };
+        char      *copy = malloc(part.n); /* its end is watched */
+        size_t     good;
+
+        memcpy(copy, part.p, part.n);
+        int r = framing_take(&f, (struct str){ copy, part.n }, &good, &err);
+        assert_int_equal(r, err.code == ERR_NONE ? 0 : -1);
+        free(copy);
+        *ret_good = good > 0 ? at + good : *ret_good;
+    }
+    *ret_whole = f.whole;
+    if (err.code != ERR_NONE)
+        assert_int_equal(f.at, AT_FAULT);
+    framing_close(&f);
+    return err.code;
+}
+
+#define POST    "POST / HTTP/1.1\r\n" HOST
+#define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
+
+static void messages(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned    whole; /* messages */
+        enum err    code;
+    } rows[] = {
+        { GET HOST "\r\n", 1, ERR_NONE },
+        { GET HOST "\r\n" GET HOST "\r\n" GET HOST "\r\n", 3, ERR_NONE },
+        { POST "Content-Length: 3\r\n\r\na\n\r" GET HOST "\r\n", 2, ERR_NONE },
+        { POST "Content-Length: 0\r\n\r\n" GET HOST "\r\n", 2, ERR_NONE },
+        { POST "Content-Length: 3\r\n\r\nab", 0, ERR_NONE },
+        { CHUNKED "3\r\nabc\r\n0\r\n\r\n" GET HOST "\r\n", 2, ERR_NONE },
+        { CHUNKED "00a\r\n0123456789\r\n1;x=\"y\"\r\n\n\r\n000\r\n\r\n", 1, ERR_NONE },
+        { CHUNKED "0\r\nA: b\r\n\r\n" GET HOST "\r\n", 2, ERR_NONE },
+        { CHUNKED "0\r\nA: b\r\n", 0, ERR_NONE },
+        { CHUNKED "3\nabc\r\n0\r\n\r\n", 0, ERR_VALIDATION },
+        { CHUNKED "3\r\nabc\n0\r\n\r\n", 0, ERR_VALIDATION },
+        { CHUNKED "3\r\nabc\r\n0\n\r\n", 0, ERR_VALIDATION },
+        { CHUNKED "3\r\nabc\r\n0\r\n\n", 0, ERR_VALIDATION },
+        { CHUNKED "3\r\nabcd\r\n0\r\n\r\n", 0, ERR_VALIDATION },
+        { CHUNKED "3\r\nab\r\n0\r\n\r\n", 0, ERR_VALIDATION },
+        { CHUNKED "\r\n", 0, ERR_VALIDATION },
+        { CHUNKED "3 \r\n", 0, ERR_VALIDATION },
+        { CHUNKED "-3", 0, ERR_VALIDATION },
+        { CHUNKED "1234567890abcdef\r\n", 0, ERR_VALIDATION },
+        { CHUNKED "3;a\tb\r\n", 0, ERR_VALIDATION },
+        { CHUNKED "0\r\nA b\r\n", 0, ERR_VALIDATION },
+        { CHUNKED "0\r\nContent-Length: 1\r\n\r\n", 0, ERR_VALIDATION },
+        { CHUNKED "0\r\nb: 1\r\nc: 1\r\nd: 1\r\ne: 1\r\n\r\n", 0, ERR_HEADERS_TOO_LARGE },
+        { GET HOST "\r\n" GET HOST "X\n", 1, ERR_VALIDATION },
+        { GET HOST "\r\n\r\n", 1, ERR_VALIDATION },
+        { GET HOST "\r\nGET  ", 1, ERR_VALIDATION },
+        { GET HOST "\r\nGET / HTTP/2", 1, ERR_VALIDATION },
+        { GET HOST "\r\n" GET "X Y", 1, ERR_VALIDATION },
+        { GET HOST "\r\n" GET "X: \x01", 1, ERR_VALIDATION },
+        { GET HOST "\r\n" GET " X", 1, ERR_VALIDATION },
+        { GET HOST "\r\nGET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 1, ERR_URI_TOO_LONG },
+    };
+
     (void)state;
-    assert_true(MARKED("\0\0Host\0 a\0\0X\0\0\0\0\0"));
-    assert_false(MARKED("\0Host\0 a\0\0\0\0"));            /* bare LF behind the request line */
-    assert_false(MARKED("\0\0Host\0 a\0X\0 b\0\0\0\0"));   /* behind a header */
-    assert_false(MARKED("\0\0Host\0 a\0\0 fold\0\0\0\0")); /* a folded line */
-    assert_false(MARKED("\0\0Host\0 a\0\0\0"));            /* bare LF at the end */
-    assert_false(MARKED("\0\0Host\0 a\0b\0\0\0\0"));       /* NUL in a value */
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (size_t piece = 1; piece <= strlen(rows[i].text); piece++) {
+            unsigned whole;
+            size_t   good;
+
+            if (framing_verdict(str_of(rows[i].text), piece, &whole, &good) != rows[i].code)
+                fail_msg("%s, %zu bytes at a time", rows[i].text, piece);
+            assert_int_equal(whole, rows[i].whole);
+            assert_true((good > 0) == (whole > 0));
+        }
+    }
+}
+
+/* A head that the parser behind has no memory for is refused while it comes. */
+static void heads_larger_than_memory(void **state)
+{
+    struct framing f = { .limits = &limits, .head.limits = &limits, .memory = HEAD_ANSWER_MEMORY + 300 };
+    struct error   err = { 0 };
+    size_t         good;
+
+    (void)state;
+    assert_int_equal(framing_take(&f, S(GET HOST "\r\n"), &good, &err), 0);
+    assert_int_equal(good, sizeof(GET HOST) + 1);
+    assert_int_equal(framing_take(&f, S("GET /?a&b&c&d&e HTTP/1.1\r\n"), &good, &err), -1);
+    assert_int_equal(err.code, ERR_HEADERS_TOO_LARGE);
+    framing_close(&f);
 }
 
 /* --- multipart --- */
@@ -510,7 +596,8 @@ int main(void)
         cmocka_unit_test_setup(header_parameters, fresh_arena),
         cmocka_unit_test_setup(file_names, fresh_arena),
         cmocka_unit_test_setup(heads, fresh_arena),
-        cmocka_unit_test_setup(lines_marked_by_the_library, fresh_arena),
+        cmocka_unit_test(messages),
+        cmocka_unit_test(heads_larger_than_memory),
         cmocka_unit_test_setup(forms, fresh_arena),
         cmocka_unit_test_setup(content_types_of_forms, fresh_arena),
     };
