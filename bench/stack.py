@@ -2,7 +2,6 @@
 
 Knows how `dms up` lays out its data folder; what is measured stands in the benches.
 """
-import base64
 import contextlib
 import hashlib
 import hmac
@@ -326,11 +325,11 @@ def seconds_of(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def processor(stack):
+def processor(*stacks):
     """Seconds of processor time so far: {api, postgres, other (worker, Redis, supervisor), generator (ended children of this program)}."""
     mine = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = {"api": 0.0, "postgres": 0.0, "other": 0.0, "generator": mine.ru_utime + mine.ru_stime}
-    for pid in stack.processes():
+    for pid in (p for stack in stacks for p in stack.processes()):
         command = _command(pid)
         used["api" if " serve" in command else "postgres" if "postgres" in command else "other"] += seconds_of(pid)
     return used
@@ -345,15 +344,15 @@ def machine_seconds():
 class Meter:
     """Processor time between the two ends of a with. elsewhere: the share of the machine that others took, who have no part in the measurement."""
 
-    def __init__(self, stack):
-        self.stack = stack
+    def __init__(self, *stacks):
+        self.stacks = stacks
 
     def __enter__(self):
-        self.before, self.machine, self.start = processor(self.stack), machine_seconds(), time.monotonic()
+        self.before, self.machine, self.start = processor(*self.stacks), machine_seconds(), time.monotonic()
         return self
 
     def __exit__(self, *why):
-        now = processor(self.stack)
+        now = processor(*self.stacks)
         self.used = {role: now[role] - self.before[role] for role in now}
         others = machine_seconds() - self.machine - sum(self.used.values())
         self.elsewhere = max(0.0, others / ((time.monotonic() - self.start) * os.cpu_count()))
@@ -366,13 +365,13 @@ class Meter:
 NOISE = 0.10  # of the machine's processor time: what others may take in a round that counts
 
 
-def rounds(stack, turn, pairs, out):
-    """report.alternate, but a round in which others on the machine took more than NOISE is repeated, `pairs` times in all at most.
+def rounds(stacks, turn, pairs, out):
+    """report.alternate over one installation or several, but a round in which others on the machine took more than NOISE is repeated, `pairs` times in all at most.
     Answers {name: [results]} and says how quiet it was."""
     results, shares, spare = {name: [] for name in turn}, [], pairs
     report.alternate(turn, pairs=1, discard=0)  # warms up
     while len(shares) < pairs:
-        with Meter(stack) as meter:
+        with Meter(*(stacks if isinstance(stacks, (list, tuple)) else [stacks])) as meter:
             one = report.alternate(turn, pairs=1, discard=0)
         if meter.elsewhere > NOISE and spare > 0:
             spare -= 1
