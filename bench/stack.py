@@ -268,7 +268,7 @@ class Closed:
     def __init__(self, text, cpu, elsewhere):
         self.rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
         self.requests = int(re.search(r"(\d+) requests in", text)[1])
-        self.p99_ms = millis(re.search(r"99%\s+(\S+)", text)[1])
+        self.p99_ms = millis(re.search(r"^\s+99%\s+(\S+)$", text, re.M)[1])
         self.cpu = cpu  # {role: microseconds of processor time a request}, "generator" among them
         self.elsewhere = elsewhere
         self.failed = int((re.search(r"Non-2xx or 3xx responses: (\d+)", text) or [0, 0])[1])
@@ -318,11 +318,12 @@ def start_load(stack, file, rate, connections, seconds, **options):
 # --- processor time and memory ------------------------------------------------------------------------------------------------
 
 def seconds_of(pid):
+    """Processor time of a process and of its children that have ended: of the postmaster's, pgbench's connections."""
     try:
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    return sum(map(int, fields[11:15])) / TICKS
 
 
 def processor(*stacks):
