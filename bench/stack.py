@@ -366,9 +366,9 @@ class Meter:
 NOISE = 0.10  # of the machine's processor time: what others may take in a round that counts
 
 
-def rounds(stacks, turn, pairs, out):
+def rounds(stacks, turn, pairs, out, noise=None):
     """report.alternate over one installation or several, but a round in which others on the machine took more than NOISE is repeated, `pairs` times in all at most.
-    Answers {name: [results]} and says how quiet it was."""
+    Answers {name: [results]} and says how quiet it was, or leaves that to the caller in `noise`: (shares, how many were repeated)."""
     results, shares, spare = {name: [] for name in turn}, [], pairs
     report.alternate(turn, pairs=1, discard=0)  # warms up
     while len(shares) < pairs:
@@ -381,7 +381,11 @@ def rounds(stacks, turn, pairs, out):
         shares.append(meter.elsewhere)
         for name, values in one.items():
             results[name] += values
-    out.say(quietness(shares, pairs - spare))
+    if noise is None:
+        out.say(quietness(shares, pairs - spare))
+    else:
+        noise[0].extend(shares)
+        noise[1] += pairs - spare
     return results
 
 
