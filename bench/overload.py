@@ -27,14 +27,16 @@ def probed(stack, tenant, seconds, load):
 
 
 def recovery(probe, began_ms, ended_ms):
-    """(p95 before, p95 of the slices during, seconds from the end until the probe's slices are back at normal): normal is twice the p95 before, or 5 ms."""
+    """(p95 before, worst p95 of a slice during, seconds from the end until the probe is back at normal for a second, slow slices after that)."""
     slices = [s for s in probe["slices"] if s["ok"] + s["refused"] + s["failed"] > 0]
     before = report.median([s["p95"] for s in slices if 1000 <= s["at_ms"] < began_ms - PROBE["slices"]])
     during = max(s["p95"] for s in slices if began_ms <= s["at_ms"] < ended_ms)
-    normal = max(2 * before, 5)
-    after = [s for s in slices if s["at_ms"] >= ended_ms]
-    slow = [s["at_ms"] + PROBE["slices"] for i, s in enumerate(after) if s["p95"] > normal and any(n["p95"] > normal for n in after[max(0, i - 1):i] + after[i + 1:i + 2])]
-    return before, during, max((max(slow) - ended_ms) / 1000 if slow else 0.0, 0.0)
+    normal, after = max(2 * before, 5), [s for s in slices if s["at_ms"] >= ended_ms]
+    second = 1000 // PROBE["slices"]
+    for i, s in enumerate(after[:-second]):
+        if report.median([n["p95"] for n in after[i:i + second]]) <= normal:
+            return before, during, (s["at_ms"] - ended_ms) / 1000, sum(n["p95"] > normal for n in after[i:])
+    return before, during, float("inf"), len(after)
 
 
 def loads(stack, tenant, args, out):
@@ -43,7 +45,7 @@ def loads(stack, tenant, args, out):
     peak = report.median([common.wrk(stack, lines, 64, 2).rate for _ in range(3)])
     out.say(f"{stack.settings()} {stack.versions()} Peak with 64 connections: {report.number(peak)}/s. Each load lasts {args.seconds} s and opens all its connections at once. "
             f"Closed loop: as fast as answers come. Open loop: twice the peak. Probe: {PROBE['rate']}/s on {PROBE['connections']} connections of its own; its p95 by slices of "
-            f"{PROBE['slices']} ms; over when two neighbouring slices are no longer above twice the p95 before it (at least 5 ms).")
+            f"{PROBE['slices']} ms; over from when the median of the slices of a second is at most twice the p95 before it (at least 5 ms).")
     kinds = [(f"closed, {n:,} connections", None, n) for n in (256, 1000, 4000)] + [(f"2 x peak, {n:,} connections", 2 * peak, n) for n in (1000, 4000)]
     rows, worst, slowest, lost, refused = [], 0.0, 0.0, 0, 0
     for name, rate, connections in kinds:
@@ -53,12 +55,12 @@ def loads(stack, tenant, args, out):
             return common.open_loop(stack, lines, rate or 20 * peak, connections, args.seconds, warmup=0, timeout=5000), began, time.monotonic()
         started = time.monotonic()
         probe, (got, began, ended) = probed(stack, tenant, args.seconds, load)
-        before, during, back = recovery(probe, (began - started) * 1000, (ended - started) * 1000)
+        before, during, back, later = recovery(probe, (began - started) * 1000, (ended - started) * 1000)
         bad = {k: got[k] + probe[k] for k in ("reset", "timeout", "garbled", "5xx", "4xx")}
         refusals = got["503"] + got["429"]
         rows.append([name, got["2xx"], refusals, got["refusal_ms"]["max"], got["refused"] + got["connect_timeout"], sum(bad.values()), got["connect_ms"],
                      got["service_ms"]["p95"], got["service_ms"]["max"], before, during, probe["2xx"], probe["503"] + probe["429"], back])
-        out.note(f"{name}: {got['2xx']:,} answered, {refusals} refused, {bad}")
+        out.note(f"{name}: {got['2xx']:,} answered, {refusals} refused, {bad}; {later} slow slices after it was over")
         worst, slowest = max(worst, back), max(slowest, got["refusal_ms"]["max"])
         lost, refused = lost + sum(bad.values()), refused + got["refused"] + got["connect_timeout"]
     out.table(["load", "200", "503, 429", "slowest refusal, ms", "connections refused", "no or bad answer", "all connected, ms", "p95 of an answer, ms", "slowest, ms",

@@ -268,7 +268,8 @@ class Closed:
     def __init__(self, text, cpu, elsewhere):
         self.rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
         self.requests = int(re.search(r"(\d+) requests in", text)[1])
-        self.p99_ms = millis(re.search(r"^\s+99%\s+(\S+)$", text, re.M)[1])
+        slow = re.search(r"^\s+99%\s+([\d.]+\w+)$", text, re.M)
+        self.p99_ms = millis(slow[1]) if slow else float("nan")  # none was answered
         self.cpu = cpu  # {role: microseconds of processor time a request}, "generator" among them
         self.elsewhere = elsewhere
         self.failed = int((re.search(r"Non-2xx or 3xx responses: (\d+)", text) or [0, 0])[1])
