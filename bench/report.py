@@ -127,11 +127,11 @@ class Report:
         """A figure against its floor and its goal. A miss is written down like the rest."""
         def reached(bound):
             return value >= bound if more_is_better else value <= bound
+        least = "floor" if more_is_better else "limit"
         word = ("goal reached" if goal is not None and reached(goal) else
-                "below the floor" if floor is not None and not reached(floor) and more_is_better else
-                "over the limit" if floor is not None and not reached(floor) else
-                "floor held" if floor is not None else "goal missed")
-        bounds = ", ".join(f"{name} {number(b)}{unit}" for name, b in (("floor", floor), ("goal", goal)) if b is not None)
+                ("below the floor" if more_is_better else "over the limit") if floor is not None and not reached(floor) else
+                f"{least} held" if floor is not None else "goal missed")
+        bounds = ", ".join(f"{name} {number(float(b))}{unit}" for name, b in ((least, floor), ("goal", goal)) if b is not None)
         self.verdicts.append((what, f"{number(float(value))}{unit}", bounds, word))
 
     def section(self):
