@@ -65,7 +65,7 @@ class Stack(Server):
             found = re.match(r"(\S+)\s+(.*?)\s+(default|command line|environment|dms\.conf)$", line)
             if found:
                 rows[found[1]] = (found[2], found[3])
-        given = {a[2:].split("=")[0].replace("-", "_"): a.split("=")[1] for a in self.args if "=" in a}
+        given = {a[2:].split("=")[0].replace("-", "_"): a.split("=")[1] for a in self.args if "=" in a and not a.startswith("--model-dir")}
         shown = {k: rows[k][0] for k in SHOWN if k in rows} | given
         return (f"Settings: {', '.join(f'{k} {v}' for k, v in shown.items())}; all others as `dms config` shows them by default. "
                 "Authentication, permission, tenant, rate limit, request log and metrics are on.")
