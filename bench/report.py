@@ -119,7 +119,7 @@ class Report:
         print()
         for row in [head, *cells]:
             print("  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip(), flush=True)
-        lines = ["| " + " | ".join(row) + " |" for row in [head, *cells]]
+        lines = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in [head, *cells]]
         lines.insert(1, "|" + "|".join("---" if i == 0 else "---:" for i in range(len(head))) + "|")
         self.parts.append("\n".join(lines))
 
