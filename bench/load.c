@@ -455,6 +455,7 @@ static void run(struct load *l)
         ask_due(l, now);
         turn(l, l->end);
     }
+    ask_due(l, l->end); /* what became due in the last turn */
     count_unsent(l);
     l->due = INT64_MAX;
     while (l->asked.first)

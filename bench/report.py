@@ -29,6 +29,7 @@ import re
 import statistics
 import subprocess
 import sys
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / os.environ.get("DMS_BUILD_DIR", "build")
@@ -99,7 +100,7 @@ class Report:
 
     def __init__(self, name, title):
         self.name, self.title = name, title
-        self.parts, self.verdicts = [], []
+        self.parts, self.verdicts, self.verdict_table = [], [], ""
         self.began = machine()
         print(f"== {title} ==\n{self.began}; {commit()}", flush=True)
 
@@ -114,6 +115,10 @@ class Report:
 
     def table(self, head, rows):
         """Cells are numbers or anything with a str()."""
+        self.parts.append(self.show(head, rows))
+
+    def show(self, head, rows):
+        """Prints a table and answers it as Markdown."""
         cells = [[number(c) for c in row] for row in rows]
         widths = [max(len(row[i]) for row in [head, *cells]) for i in range(len(head))]
         print()
@@ -121,7 +126,7 @@ class Report:
             print("  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip(), flush=True)
         lines = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in [head, *cells]]
         lines.insert(1, "|" + "|".join("---" if i == 0 else "---:" for i in range(len(head))) + "|")
-        self.parts.append("\n".join(lines))
+        return "\n".join(lines)
 
     def judge(self, what, value, floor=None, goal=None, unit="", more_is_better=True):
         """A figure against its floor and its goal. A miss is written down like the rest."""
@@ -135,15 +140,16 @@ class Report:
         self.verdicts.append((what, f"{number(float(value))}{unit}", bounds, word))
 
     def section(self):
-        """The section as Markdown, its heading and marks included."""
+        """The section as Markdown, its heading and marks included: first what came out, then the rest."""
+        parts = [p if p.startswith("|") else textwrap.fill(p, 160, break_long_words=False, break_on_hyphens=False) for p in self.parts]
         head = [f"<!-- bench:{self.name} -->", f"## {self.title}: `script/bench {self.name}`", "",
                 f"{datetime.date.today().isoformat()}, {commit()}. {self.began}.", ""]
-        return "\n".join(head) + "\n" + "\n\n".join(self.parts) + f"\n<!-- /bench:{self.name} -->\n"
+        return "\n".join(head) + "\n" + "\n\n".join([self.verdict_table] * bool(self.verdicts) + parts) + f"\n<!-- /bench:{self.name} -->\n"
 
     def finish(self, write):
         """Prints the verdicts, keeps the section, and replaces it in docs/performance.md when `write`."""
         if self.verdicts:
-            self.table(["", "figure", "held to", ""], self.verdicts)
+            self.verdict_table = self.show(["", "figure", "held to", ""], self.verdicts)
         folder = BUILD / "bench"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{self.name}.md").write_text(self.section())
