@@ -7,10 +7,10 @@
 enum framing_at {
     AT_REQUEST_LINE,
     AT_HEADERS,
-    AT_BODY,       /* left bytes of it are to come */
-    AT_CHUNK_SIZE, /* and its extensions */
-    AT_CHUNK,      /* left bytes of it are to come */
-    AT_CHUNK_END,  /* the line end behind a chunk */
+    AT_BODY, /* left bytes of it are to come */
+    AT_CHUNK_SIZE,
+    AT_CHUNK,     /* left bytes of it are to come */
+    AT_CHUNK_END, /* the line end behind a chunk */
     AT_TRAILERS,
     AT_FAULT
 };

@@ -79,7 +79,7 @@ def test_BI_B03_http10_has_no_transfer_encoding(server):
     refused(server, POST.replace("1.1", "1.0", 1) + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
 
 
-@pytest.mark.parametrize("body", ["2\n{}\r\n0\r\n\r\n", "2\r\n{}\n0\r\n\r\n", "2\r\n{}\r\n0\n\r\n", "2\r\n{}\r\n0\r\n\n", "2;a\nb\r\n{}\r\n0\r\n\r\n", "2\r\n{}\r\n0\r\nA: b\n\r\n",
+@pytest.mark.parametrize("body", ["2\n{}\r\n0\r\n\r\n", "2\r\n{}\n0\r\n\r\n", "2\r\n{}\r\n0\n\r\n", "2\r\n{}\r\n0\r\n\n", "2;a\r\n{}\r\n0\r\n\r\n", "2\r\n{}\r\n0;a=\"b\"\r\n\r\n", "2;a\nb\r\n{}\r\n0\r\n\r\n", "2\r\n{}\r\n0\r\nA: b\n\r\n",
                                   "2\r\n{}\r\n0\r\nno colon\r\n\r\n", "2\r\n{}\r\n0\r\nContent-Length: 2\r\n\r\n", "2 ;a\r\n{}\r\n0\r\n\r\n",
                                   "+2\r\n{}\r\n0\r\n\r\n", "-2\r\n{}\r\n0\r\n\r\n", "0x2\r\n{}\r\n0\r\n\r\n", "f" * 17 + "\r\n{}\r\n0\r\n\r\n", " 2\r\n{}\r\n0\r\n\r\n",
                                   "2 3\r\n{}\r\n0\r\n\r\n", "1\r\n{}\r\n0\r\n\r\n", "4\r\n{}\r\n0\r\n\r\n", "2\r\n{}0\r\n\r\n", "\r\n{}\r\n0\r\n\r\n", "zz\r\n{}\r\n0\r\n\r\n"])
@@ -97,9 +97,9 @@ def test_BI_B04_extension_of_a_megabyte(server):
         assert c.closed()
 
 
-def test_chunks_with_extensions_and_trailers_are_read(server):
+def test_chunks_with_trailers_are_read(server):
     with server.connect() as c:
-        for body in ["2;a=b;c=\"d\"\r\n{}\r\n0;e\r\n\r\n", "002\r\n{}\r\n000\r\nX-A: b\r\nX-B: c\r\n\r\n", "1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"]:
+        for body in ["002\r\n{}\r\n000\r\nX-A: b\r\nX-B: c\r\n\r\n", "1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"]:
             c.send(POST + "Transfer-Encoding: chunked\r\n\r\n" + body)
             answer = c.answer()
             assert answer.status == 200 and answer.json() == {}, body
