@@ -4,10 +4,25 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { MEMORY = 256 << 20, CREDENTIALS_MAX = 1 << 20, CALL_TIMEOUT_MS = 60000 };
+enum {
+    MEMORY = 256 << 20,
+    SIGN_IN_MEMORY = 4 << 20,
+    CREDENTIALS_MAX = 1 << 20,
+    CALL_TIMEOUT_MS = 60000,
+    RETRY_AFTER_MAX_S = 60,
+    MAX_IDLE = 32, /* connections of `dms upload` */
+};
+
+/* Shared by the threads of a command. */
+struct sign_in {
+    pthread_mutex_t lock; /* for the texts, and so that one thread at a time renews */
+    struct arena    arena;
+    const char     *access, *refresh; /* NULL: not signed in */
+};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -64,6 +79,26 @@ static const json_t *credentials_read(struct client *c)
     return json_read(&c->arena, text, 4, 1000, &ignored);
 }
 
+static const char *kept(struct arena *a, const char *text)
+{
+    return text ? arena_text(a, text, strlen(text)) : NULL;
+}
+
+static void sign_in_set(struct sign_in *s, const char *access, const char *refresh)
+{
+    s->access = kept(&s->arena, access);
+    s->refresh = kept(&s->arena, refresh);
+}
+
+/* The access token as it is now; NULL: not signed in. */
+static const char *sign_in_token(struct client *c)
+{
+    pthread_mutex_lock(&c->sign_in->lock);
+    const char *token = kept(&c->arena, c->sign_in->access);
+    pthread_mutex_unlock(&c->sign_in->lock);
+    return token;
+}
+
 int client_open(struct client *c)
 {
     struct error err = { 0 };
@@ -80,9 +115,15 @@ int client_open(struct client *c)
         c->api_key = key;
     c->credentials = credentials_path(&c->arena);
     const json_t *mine = jv_get(credentials_read(c), c->url);
-    c->access = jv_text(mine, "access_token", NULL);
-    c->refresh = jv_text(mine, "refresh_token", NULL);
-    c->net = net_client_open(&(struct net_client_options){ .user_agent = "dms-cli" }, &err);
+    c->sign_in = calloc(1, sizeof *c->sign_in);
+    if (!c->sign_in) {
+        client_fail(&(struct error){ .message = "no memory" });
+        return -1;
+    }
+    pthread_mutex_init(&c->sign_in->lock, NULL);
+    c->sign_in->arena.limit = SIGN_IN_MEMORY;
+    sign_in_set(c->sign_in, jv_text(mine, "access_token", NULL), jv_text(mine, "refresh_token", NULL));
+    c->net = net_client_open(&(struct net_client_options){ .user_agent = "dms-cli", .max_idle = MAX_IDLE }, &err);
     if (c->net)
         return 0;
     client_fail(&err);
@@ -92,7 +133,21 @@ int client_open(struct client *c)
 void client_close(struct client *c)
 {
     net_client_close(c->net);
+    if (c->sign_in) {
+        pthread_mutex_destroy(&c->sign_in->lock);
+        arena_free(&c->sign_in->arena);
+        free(c->sign_in);
+    }
     arena_free(&c->arena);
+}
+
+struct client client_share(const struct client *of)
+{
+    struct client c = *of;
+
+    c.arena = ARENA(MEMORY);
+    c.retry_after = 0;
+    return c;
 }
 
 int client_keep(struct client *c, const char *access, const char *refresh, struct error *err)
@@ -121,8 +176,7 @@ int client_keep(struct client *c, const char *access, const char *refresh, struc
         sb_putc(&b, '}');
     }
     sb_put(&b, S("}\n"));
-    c->access = access;
-    c->refresh = refresh;
+    sign_in_set(c->sign_in, access, refresh);
     const char *slash = strrchr(c->credentials, '/');
     if (file_make_dirs(arena_text(&c->arena, c->credentials, (size_t)(slash - c->credentials)), 0700, err) < 0)
         return -1;
@@ -143,15 +197,18 @@ static int problem(struct client *c, const struct net_response *r, struct error 
         return error_say(err, ERR_VALIDATION, NULL, "%.60s %.150s", jv_text(first, "field", ""),
                          jv_text(first, "message", detail));
     if (r->status >= 500)
-        return error_say(err, ERR_INTERNAL, NULL, "%.160s (request %s)", detail, jv_text(v, "request_id", "?"));
+        return error_say(err, r->status == 503 ? ERR_UNAVAILABLE : ERR_INTERNAL, NULL, "%.160s (request %s)", detail,
+                         jv_text(v, "request_id", "?"));
     return error_say(err,
                      r->status == 401   ? ERR_UNAUTHORIZED
                      : r->status == 404 ? ERR_NOT_FOUND
+                     : r->status == 429 ? ERR_RATE_LIMITED
                                         : ERR_VALIDATION,
                      NULL, "%.200s", detail);
 }
 
-static int run_once(struct client *c, const struct client_call *call, struct net_response *ret, struct error *err)
+static int run_once(struct client *c, const struct client_call *call, const char *access, struct net_response *ret,
+                    struct error *err)
 {
     struct sb   url = SB(&c->arena), credential = SB(&c->arena), key = SB(&c->arena);
     const char *headers[5];
@@ -161,9 +218,9 @@ static int run_once(struct client *c, const struct client_call *call, struct net
     headers[n++] = "Accept: application/json, */*";
     if (call->json.p)
         headers[n++] = "Content-Type: application/json";
-    if (!call->anonymous && (c->api_key || c->access)) {
+    if (!call->anonymous && (c->api_key || access)) {
         sb_printf(&credential, c->api_key ? "X-API-Key: %s" : "Authorization: Bearer %s",
-                  c->api_key ? c->api_key : c->access);
+                  c->api_key ? c->api_key : access);
         headers[n++] = credential.p;
     }
     if (call->idempotency_key) {
@@ -194,14 +251,15 @@ static int run_once(struct client *c, const struct client_call *call, struct net
     return -1;
 }
 
-static int renew(struct client *c, struct error *err)
+/* With the lock held. */
+static int renew_now(struct client *c, struct error *err)
 {
     struct sb          b = SB(&c->arena);
     const json_t      *v = NULL;
     struct client_call call = { .method = "POST", .path = "/api/v1/auth/refresh", .anonymous = true };
 
     sb_put(&b, S("{\"refresh_token\":"));
-    sb_json(&b, c->refresh);
+    sb_json(&b, c->sign_in->refresh);
     sb_putc(&b, '}');
     call.json = sb_str(&b);
     if (client_run(c, &call, &v, err) < 0)
@@ -209,22 +267,41 @@ static int renew(struct client *c, struct error *err)
     return client_keep(c, jv_text(v, "access_token", ""), jv_text(v, "refresh_token", ""), err);
 }
 
+/* After a call with the token `used` was refused: another thread may have renewed it meanwhile. 1: there is nothing to renew it with. */
+static int renew(struct client *c, const char *used, struct error *err)
+{
+    struct sign_in *s = c->sign_in;
+    int             rc = 0;
+
+    pthread_mutex_lock(&s->lock);
+    if (!s->refresh)
+        rc = 1;
+    else if (!s->access || strcmp(s->access, used) == 0)
+        rc = renew_now(c, err);
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
 int client_run(struct client *c, const struct client_call *call, const json_t **ret, struct error *err)
 {
     struct net_response r;
     struct error        why = { 0 };
+    const char         *access = call->anonymous || c->api_key ? NULL : sign_in_token(c);
 
-    if (!call->anonymous && !c->api_key && !c->access)
+    if (!call->anonymous && !c->api_key && !access)
         return error_say(err, ERR_UNAUTHORIZED, NULL, "not signed in at %.100s: run `dms login`, or give --api-key",
                          c->url);
-    if (run_once(c, call, &r, err) < 0)
+    if (run_once(c, call, access, &r, err) < 0)
         return -1;
-    if (r.status == 401 && !call->anonymous && !c->api_key && c->refresh) {
-        if (renew(c, &why) < 0)
+    if (r.status == 401 && access) {
+        int rc = renew(c, access, &why);
+
+        if (rc < 0)
             return error_say(err, ERR_UNAUTHORIZED, NULL, "the sign-in at %.100s has ended: run `dms login`", c->url);
-        if (run_once(c, call, &r, err) < 0)
+        if (rc == 0 && run_once(c, call, sign_in_token(c), &r, err) < 0)
             return -1;
     }
+    c->retry_after = r.status == 429 || r.status == 503 ? net_response_retry_after(&r, 1, RETRY_AFTER_MAX_S) : 0;
     if (r.status < 200 || r.status > 299)
         return problem(c, &r, err);
     *ret = r.body.n > 0 ? json_read(&c->arena, r.body, 64, 1000000, err) : NULL;
@@ -236,6 +313,32 @@ int client_get(struct client *c, const char *path, const json_t **ret, struct er
     struct client_call call = { .method = "GET", .path = path };
 
     return client_run(c, &call, ret, err);
+}
+
+int client_waiting(struct client *c, int64_t *ret, struct error *err)
+{
+    static const char *const paths[] = { "/api/v1/documents?status=pending&count=true&limit=1",
+                                         "/api/v1/documents?status=processing&count=true&limit=1" };
+
+    *ret = 0;
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        const json_t *v = NULL;
+
+        if (client_get(c, paths[i], &v, err) < 0)
+            return -1;
+        *ret += jv_int(v, "total", 0);
+    }
+    return 0;
+}
+
+void client_time_left(struct sb *b, double seconds)
+{
+    if (seconds < 100)
+        sb_printf(b, "about %.0f s left", seconds);
+    else if (seconds < 6000)
+        sb_printf(b, "about %.0f min left", seconds / 60);
+    else
+        sb_printf(b, "about %.1f h left", seconds / 3600);
 }
 
 int client_fail(const struct error *err)

@@ -7,13 +7,16 @@
 
 #include <argp.h>
 
+struct sign_in;
+
 struct client {
     struct arena       arena;
     struct net_client *net;
     const char        *url, *api_key;
-    bool               json;             /* --json: print values as they came */
-    const char        *access, *refresh; /* of this url, from the credentials file; NULL: not signed in */
-    const char        *credentials;      /* path of the file */
+    bool               json;        /* --json: print values as they came */
+    struct sign_in    *sign_in;     /* at this url, from the credentials file */
+    const char        *credentials; /* path of the file */
+    unsigned           retry_after; /* seconds that the last answer asked to wait (429, 503), else 0 */
 };
 
 /* The options of every client command: --url, --json, --api-key; put it into the command's argp children. */
@@ -22,6 +25,9 @@ extern const struct argp client_argp;
 /* After the arguments are parsed. -1 has told why. */
 MUST_CHECK int client_open(struct client *c);
 void           client_close(struct client *c);
+/* For another thread: the same server and sign-in (whoever renews it renews it for all), an arena of its own, which its owner frees.
+   of must stay open. */
+struct client client_share(const struct client *of);
 
 struct client_call {
     const char            *method, *path; /* below the url: "/api/v1/…" */
@@ -41,6 +47,11 @@ struct client_call {
 MUST_CHECK int client_run(struct client *c, const struct client_call *call, const json_t **ret, struct error *err);
 /* GET of a path. */
 MUST_CHECK int client_get(struct client *c, const char *path, const json_t **ret, struct error *err);
+
+/* Documents of the organization that wait to be processed or are in hand. */
+MUST_CHECK int client_waiting(struct client *c, int64_t *ret, struct error *err);
+/* "about 3 min left" */
+void client_time_left(struct sb *b, double seconds);
 
 /* Keeps (or with access NULL forgets) the tokens of this url, mode 0600. */
 MUST_CHECK int client_keep(struct client *c, const char *access, const char *refresh, struct error *err);

@@ -18,7 +18,7 @@ struct find {
     unsigned      count;
 };
 
-enum { KEY_FORCE = 1000 };
+enum { KEY_FORCE = 1000, RECENT_US = 60 * 1000 * 1000 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -285,6 +285,47 @@ int cmd_rm(int argc, char **argv)
     return run(NULL, "ID...", "Moves documents to the trash.", 1, argc, argv, rm);
 }
 
+/* Documents a second, by the newest jobs that succeeded; 0: nothing did within the last minute. */
+static double recent_rate(struct client *c, struct error *err)
+{
+    const json_t *v = NULL;
+    int64_t       now = clock_wall_us(), first = now, last = 0, at;
+    unsigned      n = 0;
+
+    if (client_get(c, "/api/v1/jobs?state=succeeded&limit=100", &v, err) < 0)
+        return 0;
+    for (size_t i = 0; i < jv_count(jv_get(v, "items")); i++) {
+        const json_t *j = jv_at(jv_get(v, "items"), i);
+
+        if (strcmp(jv_text(j, "kind", ""), "document.process") != 0 /* one a document */
+            || clock_parse_rfc3339(jv_text(j, "finished_at", ""), &at) < 0 || now - at > RECENT_US)
+            continue;
+        first = at < first ? at : first;
+        last = at > last ? at : last;
+        n++;
+    }
+    return n > 1 && last > first ? (double)(n - 1) * 1e6 / (double)(last - first) : 0;
+}
+
+/* How much waits, and for how long. On stderr: the list is for programs. */
+static void tell_backlog(struct client *c)
+{
+    struct error ignored = { 0 };
+    struct sb    b = SB(&c->arena);
+    int64_t      waiting = 0;
+
+    if (client_waiting(c, &waiting, &ignored) < 0 || waiting == 0)
+        return;
+    double rate = recent_rate(c, &ignored);
+    sb_printf(&b, "%lld document%s wait%s or %s in hand", (long long)waiting, waiting == 1 ? "" : "s",
+              waiting == 1 ? "s" : "", waiting == 1 ? "is" : "are");
+    if (rate > 0) {
+        sb_printf(&b, "; lately %.1f a second were done, ", rate);
+        client_time_left(&b, (double)waiting / rate);
+    }
+    fprintf(stderr, "%s\n", b.p);
+}
+
 static int jobs(struct find *f, struct error *err)
 {
     struct sb     path = SB(&f->client.arena);
@@ -309,6 +350,7 @@ static int jobs(struct find *f, struct error *err)
                jv_text(j, "state", ""), (long long)jv_int(j, "attempts", 0), jv_text(j, "created_at", ""),
                jv_text(jv_get(j, "error"), "message", ""));
     }
+    tell_backlog(&f->client);
     return 0;
 }
 
@@ -320,5 +362,8 @@ int cmd_jobs(int argc, char **argv)
         { 0 }
     };
 
-    return run(options, "", "Lists jobs, newest first: id, kind, state, tries, time, error.", 0, argc, argv, jobs);
+    return run(
+        options, "",
+        "Lists jobs, newest first: id, kind, state, tries, time, error; says how many documents wait and for how long.",
+        0, argc, argv, jobs);
 }

@@ -1,9 +1,9 @@
-/* upload.c - `dms upload PATH...`: files and whole folders, with progress on a terminal; goes on after a bad file. */
-#include "cmd/client.h"
+/* upload.c - `dms upload PATH...`: files and whole folders over several connections, with progress; goes on after a bad file and tells at the
+   end what failed and why. */
 #include "cmd/cmd.h"
+#include "cmd/upload_files.h"
 
 #include "base/clock.h"
-#include "base/uuid.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -11,35 +11,59 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WAIT_STEP_MS = 150, WAIT_STEP_MAX_MS = 2000, NAME_SHOWN = 40 };
+enum {
+    CONNECTIONS = 4,
+    TURN_MS = 50,
+    WAIT_STEP_MS = 100,
+    WAIT_STEP_MAX_MS = 2000,
+    LINE_MS = 10 * 1000, /* between lines of --progress without a terminal */
+    QUEUE_MS = 2000,     /* between looks at the queue */
+    RATE_SECONDS = 60,   /* the time to come is told by the rate of the last so many */
+    REASONS = 10,        /* told in the summary */
+    EXAMPLES = 3,
+};
 
 struct upload {
-    struct client client; /* first: client_argp's input */
-    const char   *folder_id, *tags;
-    bool          wait;
-    char        **paths;
-    unsigned      done, failed;
-    const char   *name; /* of the file under way */
-    bool          terminal;
-    const char   *comma; /* --json: before the next item */
+    struct client       client; /* first: client_argp's input */
+    struct upload_batch batch;
+    bool                wait, skip, progress, terminal;
+    uint64_t            connections;
+    char              **paths;
+    size_t              sent, skipped, failed;
+    const char         *comma; /* --json: before the next item */
+    int64_t             start_us, shown_us, queue_us;
+    int64_t             queue; /* documents that wait or are in hand, of the whole organization; -1: not asked yet */
+    int64_t             seen[RATE_SECONDS]; /* ended files by second, a ring */
+    int64_t             second;             /* the last one that is filled */
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct upload *u = state->input;
+    struct error   err = { 0 };
 
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &u->client;
         return 0;
     case 'f':
-        u->folder_id = arg;
+        u->batch.folder_id = arg;
         return 0;
     case 't':
-        u->tags = arg;
+        u->batch.tags = arg;
         return 0;
     case 'w':
         u->wait = true;
+        return 0;
+    case 's':
+        u->skip = true;
+        return 0;
+    case 'p':
+        u->progress = true;
+        return 0;
+    case 'c':
+        if (parse_u64("connections", str_of(arg), 1, UPLOAD_MAX_CONNECTIONS, &u->connections, &err) < 0)
+            argp_error(state, "--connections: %s", err.message);
         return 0;
     case ARGP_KEY_ARGS:
         u->paths = state->argv + state->next;
@@ -52,139 +76,283 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* [#####.....]  50 %  name */
-static void show_bar(const struct upload *u, int percent, const char *what)
-{
-    char bar[21];
+/* Progress. */
 
+/* Files ended a second, over the last minute; 0: not known yet. */
+static double rate_of(struct upload *u, int64_t done)
+{
+    int64_t now = (clock_steady_us() - u->start_us) / 1000000;
+
+    for (; u->second < now; u->second++)
+        u->seen[(u->second + 1) % RATE_SECONDS] = done;
+    int64_t span = now < RATE_SECONDS - 1 ? now : RATE_SECONDS - 1;
+    int64_t before = now < RATE_SECONDS ? 0 : u->seen[(now + 1) % RATE_SECONDS];
+
+    return span > 0 ? (double)(done - before) / (double)span : 0;
+}
+
+/* [#####...............]  25 %  50 of 200 processed  ...  about 15 s left */
+static void show(struct upload *u, size_t done, const char *verb, int percent)
+{
+    int64_t      now = clock_steady_us();
+    struct arena a = ARENA(8192);
+    struct sb    b = SB(&a);
+    double       rate = rate_of(u, (int64_t)done);
+    size_t       total = u->batch.count;
+    int64_t      each_us = u->terminal ? 100 * 1000 : LINE_MS * INT64_C(1000);
+
+    if ((!u->terminal && !u->progress) || now - u->shown_us < each_us)
+        return;
+    u->shown_us = now;
+    sb_puts(&b, u->terminal ? "\r\033[K[" : "[");
     for (int i = 0; i < 20; i++)
-        bar[i] = i * 5 < percent ? '#' : '.';
-    bar[20] = '\0';
-    fprintf(stderr, "\r\033[K[%s] %3d %%  %.*s  %s", bar, percent, NAME_SHOWN, u->name, what);
-}
-
-static int on_progress(void *arg, int64_t sent, int64_t send_total, int64_t received, int64_t receive_total)
-{
-    const struct upload *u = arg;
-
-    (void)received;
-    (void)receive_total;
-    if (u->terminal && send_total > 0)
-        show_bar(u, (int)(sent * 100 / send_total), "uploading");
-    return 0;
-}
-
-/* Until the document is processed or has failed. The document as it then is. */
-static const json_t *wait_processed(struct upload *u, const char *id, struct error *err)
-{
-    struct sb     path = SB(&u->client.arena);
-    const json_t *v = NULL;
-
-    sb_printf(&path, "/api/v1/documents/%s", id);
-    for (unsigned ms = WAIT_STEP_MS;; ms = ms * 3 / 2 < WAIT_STEP_MAX_MS ? ms * 3 / 2 : WAIT_STEP_MAX_MS) {
-        if (client_get(&u->client, path.p, &v, err) < 0)
-            return NULL;
-        const char *status = jv_text(v, "status", "");
-        if (strcmp(status, "processed") == 0)
-            return v;
-        if (strcmp(status, "error") == 0) {
-            error_say(err, ERR_UNPROCESSABLE, NULL, "stored, but not read: %.200s",
-                      jv_text(jv_get(v, "processing_error"), "message", "unknown cause"));
-            return NULL;
-        }
-        if (u->terminal)
-            show_bar(u, 100, status);
-        clock_sleep_ms(ms);
+        sb_putc(&b, i * 5 < percent ? '#' : '.');
+    sb_printf(&b, "] %3d %%  %zu of %zu %s", percent, done, total, verb);
+    if (total == 1)
+        sb_printf(&b, "  %.40s", upload_name(u->batch.files[0].path));
+    if (u->queue >= 0)
+        sb_printf(&b, "  %lld in the queue", (long long)u->queue);
+    else
+        sb_printf(&b, "  %.1f of %.1f MB", (double)atomic_load(&u->batch.sent) / 1e6, (double)u->batch.size / 1e6);
+    if (rate > 0) {
+        sb_printf(&b, "  %.1f/s  ", rate);
+        client_time_left(&b, (double)(total - done) / rate);
     }
+    fprintf(stderr, u->terminal ? "%s" : "%s\n", b.p);
+    arena_free(&a);
 }
 
-static const char *file_name(const char *path)
+static void clear(const struct upload *u)
 {
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
-static int send_file(struct upload *u, const char *path, const json_t **ret, struct error *err)
-{
-    struct net_part parts[3] = {
-        { .name = "file", .filename = file_name(path), .content_type = "application/octet-stream", .path = path }
-    };
-    size_t             n = 1;
-    struct uuid        key = uuid_v7(); /* a retry below, after a lost answer, never doubles */
-    struct client_call call = { .method = "POST",
-                                .path = "/api/v1/documents",
-                                .parts = parts,
-                                .idempotency_key = key.text,
-                                .progress = on_progress,
-                                .progress_arg = u };
-
-    if (u->folder_id)
-        parts[n++] = (struct net_part){ .name = "folder_id", .data = str_of(u->folder_id) };
-    if (u->tags)
-        parts[n++] = (struct net_part){ .name = "tags", .data = str_of(u->tags) };
-    call.parts_n = n;
-    for (unsigned attempt = 1;; attempt++) {
-        struct error once = { 0 };
-
-        if (client_run(&u->client, &call, ret, &once) == 0)
-            return 0;
-        if (once.code != ERR_UNAVAILABLE || attempt == 3) {
-            *err = once;
-            return -1;
-        }
-        clock_sleep_ms(500 * attempt);
-    }
-}
-
-static void upload_one(struct upload *u, const char *path)
-{
-    struct error  err = { 0 };
-    const json_t *v = NULL;
-
-    u->name = file_name(path);
-    int rc = send_file(u, path, &v, &err);
-    if (rc == 0 && u->wait && !(v = wait_processed(u, jv_text(v, "id", ""), &err)))
-        rc = -1;
     if (u->terminal)
         fputs("\r\033[K", stderr);
-    if (rc < 0) {
+}
+
+/* Each file's end. */
+
+static void tell_end(struct upload *u, const struct upload_file *f)
+{
+    unsigned state = atomic_load(&f->state);
+
+    clear(u);
+    if (state == UPLOAD_FAILED) {
         u->failed++;
-        fprintf(stderr, "dms: %s: %s\n", path, err.message[0] != '\0' ? err.message : err.detail);
-    } else {
-        u->done++;
+        fprintf(stderr, "dms: %s: %s\n", f->path, f->reason);
+    } else if (state == UPLOAD_SKIPPED)
+        u->skipped++;
+    else {
+        u->sent++;
         if (u->client.json) {
-            fputs(u->comma, stdout);
-            client_print(&u->client, v);
+            printf("%s%s\n", u->comma, f->json ? f->json : "null");
             u->comma = ",";
         } else
-            printf("%s  %s\n", jv_text(v, "id", ""), jv_text(v, "title", ""));
+            printf("%s  %s\n", f->id ? f->id : "", f->title ? f->title : "");
+    }
+    u->shown_us = 0; /* the bar again at once */
+}
+
+/* While the threads send: the ends so far, in the order of the files. With --wait nothing is told yet. */
+static void watch_sending(struct upload *u)
+{
+    struct upload_batch *b = &u->batch;
+
+    for (size_t told = 0; told < b->count || atomic_load(&b->done) < b->count;) {
+        while (!u->wait && told < b->count && atomic_load(&b->files[told].state) != UPLOAD_OPEN)
+            tell_end(u, &b->files[told++]);
+        size_t done = atomic_load(&b->done);
+        if (done == b->count && (u->wait || told == b->count))
+            break;
+        show(u, done, "uploaded", b->size > 0 ? (int)(atomic_load(&b->sent) * 100 / b->size) : 0);
         fflush(stdout);
+        clock_sleep_ms(TURN_MS);
     }
 }
 
-/* Everything below the paths, in order of names; hidden files and folders inside a folder are left out. */
+/* Processing. */
+
+static void look_at_queue(struct upload *u, struct client *c)
+{
+    int64_t      n, now = clock_steady_us();
+    struct error ignored = { 0 };
+
+    if ((!u->terminal && !u->progress) || now - u->queue_us < QUEUE_MS * INT64_C(1000))
+        return;
+    u->queue_us = now;
+    if (client_waiting(c, &n, &ignored) == 0)
+        u->queue = n;
+}
+
+/* What became of it. True when it has ended. */
+static bool take_status(struct upload *u, struct client *c, struct upload_file *f, const json_t *v)
+{
+    const char   *status = jv_text(v, "status", "");
+    const json_t *why = jv_get(v, "processing_error");
+
+    if (strcmp(status, "error") == 0) {
+        snprintf(f->reason, sizeof f->reason, "stored, but not read (%s): %s", jv_text(why, "code", "unknown"),
+                 jv_text(why, "message", "unknown cause"));
+        atomic_store(&f->state, UPLOAD_FAILED);
+        return true;
+    }
+    if (strcmp(status, "pending") == 0 || strcmp(status, "processing") == 0)
+        return false;
+    free(f->title);
+    free(f->json);
+    f->title = strdup(jv_text(v, "title", ""));
+    f->json = u->client.json ? upload_json(&c->arena, v) : NULL;
+    return true;
+}
+
+/* Until one document is processed or has failed; shows how far all are meanwhile. */
+static void await_file(struct upload *u, struct client *c, size_t i)
+{
+    struct upload_file *f = &u->batch.files[i];
+    char                path[128];
+    bool                ended = false;
+
+    snprintf(path, sizeof path, "/api/v1/documents/%s", f->id ? f->id : "");
+    for (unsigned ms = WAIT_STEP_MS; !ended; ms = ms * 3 / 2 < WAIT_STEP_MAX_MS ? ms * 3 / 2 : WAIT_STEP_MAX_MS) {
+        struct error  err = { 0 };
+        const json_t *v = NULL;
+
+        if (client_get(c, path, &v, &err) == 0)
+            ended = take_status(u, c, f, v);
+        else if (err.code != ERR_UNAVAILABLE && err.code != ERR_RATE_LIMITED) {
+            snprintf(f->reason, sizeof f->reason, "stored, but: %s", error_text(&err));
+            atomic_store(&f->state, UPLOAD_FAILED);
+            ended = true;
+        }
+        look_at_queue(u, c);
+        show(u, i, "processed", (int)(i * 100 / u->batch.count));
+        arena_free(&c->arena);
+        if (!ended)
+            clock_sleep_ms(ms);
+    }
+}
+
+static void watch_processing(struct upload *u)
+{
+    struct client c = client_share(&u->client);
+
+    u->start_us = clock_steady_us();
+    u->second = 0;
+    memset(u->seen, 0, sizeof u->seen);
+    for (size_t i = 0; i < u->batch.count; i++) {
+        if (atomic_load(&u->batch.files[i].state) == UPLOAD_SENT)
+            await_file(u, &c, i);
+        tell_end(u, &u->batch.files[i]);
+        fflush(stdout);
+    }
+    arena_free(&c.arena);
+}
+
+/* At the end: how many failed for which reason, the most frequent first. */
+
+static int by_reason(const void *a, const void *b)
+{
+    const struct upload_file *const *x = a, *const *y = b;
+
+    return strcmp((*x)->reason, (*y)->reason);
+}
+
+struct reason {
+    const struct upload_file **first;
+    size_t                     n;
+};
+
+static int most_first(const void *a, const void *b)
+{
+    const struct reason *x = a, *y = b;
+
+    return (x->n < y->n) - (x->n > y->n);
+}
+
+static void tell_reason(const struct reason *r)
+{
+    fprintf(stderr, "%6zu  %s\n", r->n, (*r->first)->reason);
+    for (size_t i = 0; i < r->n && i < EXAMPLES; i++)
+        fprintf(stderr, "        %s\n", r->first[i]->path);
+}
+
+static void tell_reasons(const struct upload *u, const struct upload_file **failed, struct reason *reasons)
+{
+    size_t n = 0, kinds = 0;
+
+    for (size_t i = 0; i < u->batch.count && n < u->failed; i++)
+        if (atomic_load(&u->batch.files[i].state) == UPLOAD_FAILED)
+            failed[n++] = &u->batch.files[i];
+    qsort(failed, n, sizeof *failed, by_reason);
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || strcmp(failed[i]->reason, failed[i - 1]->reason) != 0)
+            reasons[kinds++] = (struct reason){ &failed[i], 0 };
+        reasons[kinds - 1].n++;
+    }
+    qsort(reasons, kinds, sizeof *reasons, most_first);
+    for (size_t i = 0; i < kinds && i < REASONS; i++)
+        tell_reason(&reasons[i]);
+    if (kinds > REASONS)
+        fprintf(stderr, "        and %zu more reasons\n", kinds - REASONS);
+}
+
+static void tell_failures(const struct upload *u)
+{
+    const struct upload_file **failed = calloc(u->failed + 1, sizeof *failed);
+    struct reason             *reasons = calloc(u->failed + 1, sizeof *reasons);
+
+    if (failed && reasons)
+        tell_reasons(u, failed, reasons);
+    free(failed);
+    free(reasons);
+}
+
+static void tell_all(const struct upload *u)
+{
+    if (u->client.json || u->sent + u->skipped + u->failed < 2)
+        return;
+    fprintf(stderr, "%zu uploaded, ", u->sent);
+    if (u->skip)
+        fprintf(stderr, "%zu there already, ", u->skipped);
+    fprintf(stderr, "%zu failed%s\n", u->failed, u->failed > 1 ? ":" : "");
+    if (u->failed > 1)
+        tell_failures(u);
+}
+
+/* Everything below the paths; hidden files and folders inside a folder are left out. */
 static int walk(struct upload *u)
 {
     FTS *tree = fts_open(u->paths, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, NULL);
+    int  rc = tree ? 0 : -1;
 
-    if (!tree)
-        return -1;
-    for (FTSENT *e; (e = fts_read(tree));) {
-        bool hidden = e->fts_level > 0 && e->fts_name[0] == '.';
-
-        if (hidden) {
+    for (FTSENT *e; rc == 0 && (e = fts_read(tree));) {
+        if (e->fts_level > 0 && e->fts_name[0] == '.')
             fts_set(tree, e, FTS_SKIP);
-            continue;
-        }
-        if (e->fts_info == FTS_F)
-            upload_one(u, e->fts_path);
-        else if (e->fts_info == FTS_NS || e->fts_info == FTS_ERR || e->fts_info == FTS_DNR) {
-            u->failed++;
-            fprintf(stderr, "dms: %s: %s\n", e->fts_path, strerror(e->fts_errno));
-        }
+        else if (e->fts_info == FTS_F)
+            rc = upload_add(&u->batch, e->fts_path, e->fts_statp->st_size, NULL);
+        else if (e->fts_info == FTS_NS || e->fts_info == FTS_ERR || e->fts_info == FTS_DNR)
+            rc = upload_add(&u->batch, e->fts_path, 0, strerror(e->fts_errno));
     }
-    fts_close(tree);
+    if (tree)
+        fts_close(tree);
+    return rc;
+}
+
+static int run(struct upload *u, struct error *err)
+{
+    u->start_us = clock_steady_us();
+    if (walk(u) < 0)
+        return error_set(err, ERR_UNAVAILABLE, "no memory for the list of files");
+    if ((u->skip && upload_learn(&u->batch, err) < 0) || upload_start(&u->batch, (unsigned)u->connections, err) < 0)
+        return -1;
+    if (u->client.json)
+        putchar('[');
+    watch_sending(u);
+    upload_join(&u->batch);
+    if (u->wait)
+        watch_processing(u);
+    clear(u);
+    if (u->client.json)
+        puts("]");
+    tell_all(u);
     return 0;
 }
 
@@ -194,6 +362,9 @@ int cmd_upload(int argc, char **argv)
         { .name = "folder", .key = 'f', .arg = "ID", .doc = "into this folder" },
         { .name = "tags", .key = 't', .arg = "A,B", .doc = "tags for every file" },
         { .name = "wait", .key = 'w', .doc = "until each file is processed" },
+        { .name = "skip-existing", .key = 's', .doc = "leave out files that are there with the same name and content" },
+        { .name = "connections", .key = 'c', .arg = "N", .doc = "files sent at the same time, 1 to 32 (4)" },
+        { .name = "progress", .key = 'p', .doc = "show progress without a terminal too, a line every 10 s" },
         { 0 }
     };
     static const struct argp_child children[] = { { .argp = &client_argp }, { 0 } };
@@ -203,18 +374,24 @@ int cmd_upload(int argc, char **argv)
                                               .children = children,
                                               .doc =
                                                   "Uploads files and everything in folders; prints id and title of each." };
-    struct upload                  u = { .terminal = isatty(STDERR_FILENO) == 1, .comma = "" };
+    struct error                   err = { 0 };
+    struct upload                 *u = calloc(1, sizeof *u);
+    int                            rc = 1;
 
-    argp_parse(&parser, argc, argv, 0, NULL, &u);
-    if (client_open(&u.client) < 0)
+    if (!u)
         return 1;
-    if (u.client.json)
-        putchar('[');
-    int rc = walk(&u);
-    if (u.client.json)
-        puts("]");
-    if (u.done + u.failed > 1 && !u.client.json)
-        fprintf(stderr, "%u uploaded, %u failed\n", u.done, u.failed);
-    client_close(&u.client);
-    return rc < 0 || u.failed > 0 || u.done == 0 ? 1 : 0;
+    u->terminal = isatty(STDERR_FILENO) == 1;
+    u->comma = "";
+    u->connections = CONNECTIONS;
+    u->queue = -1;
+    argp_parse(&parser, argc, argv, 0, NULL, u);
+    if (client_open(&u->client) == 0) {
+        u->batch.client = &u->client;
+        u->batch.keep_json = u->client.json;
+        rc = run(u, &err) < 0 ? client_fail(&err) : u->failed > 0 || u->sent + u->skipped == 0;
+    }
+    upload_free(&u->batch);
+    client_close(&u->client);
+    free(u);
+    return rc;
 }
