@@ -3,6 +3,7 @@
    bad, is in the frames; 1 nobody reads them or there is no sandbox; 2 wrong usage. */
 #include "extract/extract.h"
 #include "extract/frame.h"
+#include "extract/overflow.h"
 #include "extract/preload.h"
 #include "extract/sandbox.h"
 #include "domain/frame.h"
@@ -178,6 +179,7 @@ int main(int argc, char **argv)
     if (preload_open(r.bytes, argv, &preload, &err) < 0)
         give_up(1, &err);
     close(STDIN_FILENO);
+    overflow_watch(&writer);
     if (sandbox_enter(&limits, &protections, &err) < 0)
         give_up(1, &err);
     put_hello(&arena, &writer, &protections);

@@ -13,6 +13,7 @@
 enum {
     END_WITHIN_BYTES = 4096, /* where readers look for %%EOF */
     MAX_FILTERS = 8,
+    LEAST_SIDE = 9,   /* points; a page must be larger to show a line of text */
     SIZE_STEPS = 256, /* of the histogram of font sizes, half points */
     HEADING_MAX_CHARACTERS = 200,
 };
@@ -419,23 +420,48 @@ static int read_pages(struct reading *r, PopplerDocument *doc)
     return 0;
 }
 
-/* No text and complaints: damaged. Text and complaints: said. No text and none: a scan. */
-static int judge(struct reading *r, const struct complaints *c)
+/* What the pages show where no text is: pictures, or not even room for any. */
+static void look_at_pages(const struct reading *r, PopplerDocument *doc, bool *ret_pictures, bool *ret_room)
 {
-    bool text = r->out->blocks > 0;
+    *ret_pictures = *ret_room = false;
+    for (unsigned i = 0; i < r->page_count && !(*ret_pictures && *ret_room); i++) {
+        PopplerPage *page = poppler_document_get_page(doc, (int)i);
+        double       width = 0, height = 0;
 
-    if (!text && c->tables > 0) /* more complaints follow from that one */
+        if (!page)
+            continue;
+        GList *pictures = poppler_page_get_image_mapping(page);
+        poppler_page_get_size(page, &width, &height);
+        *ret_pictures = *ret_pictures || pictures;
+        *ret_room = *ret_room || (width >= LEAST_SIDE && height >= LEAST_SIDE);
+        poppler_page_free_image_mapping(pictures);
+        g_object_unref(page);
+    }
+}
+
+/* No text, and complaints or pages that have no size: damaged. Text and complaints: said. No text but pictures: a scan. */
+static int judge(struct reading *r, PopplerDocument *doc, const struct complaints *c)
+{
+    bool pictures, room;
+
+    if (r->out->blocks > 0) {
+        if (c->errors > 0 || c->tables > 0)
+            r->note = "parts of the file could not be read; the text may be incomplete";
+        return 0;
+    }
+    if (c->tables > 0) /* more complaints follow from that one */
         return reading_fail(r, CAUSE_UNSUPPORTED);
-    if (!text && c->errors > 0)
+    if (c->errors > 0)
         return reading_fail(r, CAUSE_DAMAGED);
-    if (!text)
+    look_at_pages(r, doc, &pictures, &room);
+    if (!room)
+        return reading_fail(r, CAUSE_DAMAGED);
+    if (pictures)
         r->note = "no text layer: this looks like a scan";
-    else if (c->errors > 0 || c->tables > 0)
-        r->note = "parts of the file could not be read; the text may be incomplete";
     return 0;
 }
 
-static int read_document(struct reading *r)
+static int read_document(struct reading *r, const struct complaints *complaints)
 {
     _cleanup_(unref_document) PopplerDocument *doc = open_document(r);
 
@@ -443,7 +469,7 @@ static int read_document(struct reading *r)
         return -1;
     put_properties(r, doc);
     put_warnings(r, doc);
-    return read_pages(r, doc);
+    return read_pages(r, doc) < 0 ? -1 : judge(r, doc, complaints);
 }
 
 int read_pdf(struct reading *r)
@@ -455,7 +481,7 @@ int read_pdf(struct reading *r)
     if (has_long_filter_chain(r->bytes))
         return reading_fail(r, CAUSE_BOMB);
     guint handler = g_log_set_handler("Poppler", G_LOG_LEVEL_MASK, count_complaint, &complaints);
-    int   result = read_document(r);
+    int   result = read_document(r, &complaints);
     g_log_remove_handler("Poppler", handler);
-    return result < 0 ? -1 : judge(r, &complaints);
+    return result;
 }

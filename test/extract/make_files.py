@@ -144,6 +144,30 @@ def pdf(pages=PAGES, info="/Title(The Handbook)/Author(A. Writer)/CreationDate(D
     return pdf_objects(dict(sorted(objects.items())), "/Info 4 0 R" + trailer)
 
 
+def xref_stream_pdf(text="Some text", previous=None, packed=None):
+    """A PDF 1.5 whose cross reference is a stream. previous(offset of that stream): its /Prev. packed: objects {number: bytes} in object stream 900."""
+    objects = {1: b"<</Type/Catalog/Pages 2 0 R>>", 2: b"<</Type/Pages/Kids[10 0 R]/Count 1>>",
+               3: b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
+               10: b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 11 0 R/Resources<</Font<</F1 3 0 R>>>>>>",
+               11: stream(page_content([(12, text)]))}
+    out, rows = b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n", {}
+    if packed:
+        head, body = b"", b""
+        for number, content in packed.items():
+            head += b"%d %d " % (number, len(body))
+            body += content + b" "
+            objects.pop(number, None)
+        objects[900] = stream(head + body, b"/Type/ObjStm/N %d/First %d" % (len(packed), len(head)))
+        rows.update({number: (2, 900, i) for i, number in enumerate(packed)})
+    for number, body in objects.items():
+        rows[number] = (1, len(out), 0)
+        out += b"%d 0 obj\n" % number + body + b"\nendobj\n"
+    rows[901] = (1, len(out), 0)
+    table = b"".join(struct.pack(">BIB", *rows.get(n, (0, 0, 255))) for n in range(902))
+    extra = b"/Type/XRef/W[1 4 1]/Size 902/Root 1 0 R" + (b"/Prev %d" % previous(len(out)) if previous else b"")
+    return out + b"901 0 obj\n" + stream(table, extra) + b"\nendobj\nstartxref\n%d\n%%%%EOF\n" % len(out)
+
+
 PASSWORD_PADDING = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
 
 
