@@ -1,40 +1,40 @@
 #!/usr/bin/env python3
-"""ingest: documents a minute from upload to found by meaning; --packages takes real files out of Debian's -doc packages.
+"""ingest: one-page text documents a minute, from the first upload until the last one is found by meaning, and where the processor time goes.
 
-Everything that production has on is on: extraction in its sandbox, passages, vectors of the real model, both indexes, synced files and
-commits, the request log. One-page texts of about 650 tokens are generated, the same each time.
+Texts of about 650 tokens out of the words of the encoder's vocabulary, the same each time, come in over several connections of the public API. Everything
+that production has is on: reading in the sandbox, passages, vectors of the real model (fp32), both indexes, synced files and commits, the request log.
 """
 import argparse
 import os
-import pathlib
 import queue
 import sys
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "test"))
-sys.path.insert(0, str(ROOT / "bench"))
-from conftest import Server  # noqa: E402  the same way to start an installation as the tests have
-from ingest_texts import Texts  # noqa: E402
-from ingest_watch import all_of, job_seconds, machine_seconds, p50_p95, processor_seconds, step_seconds  # noqa: E402
+import ingest_watch as watch
+import report
+import stack as common
+from ingest_texts import Texts
+
+FLOOR, GOAL = 400, 1000
 
 
-def upload_all(server, token, texts, connections):
-    """Uploads through that many connections; the seconds it took."""
-    waiting, ids, failures = queue.SimpleQueue(), [], []
+def upload_all(stack, token, texts, connections):
+    """Uploads over that many connections; the seconds it took."""
+    waiting, failures = queue.SimpleQueue(), []
     for item in enumerate(texts):
         waiting.put(item)
 
     def run():
-        with server.http(headers={"Authorization": f"Bearer {token}"}) as http:
+        with stack.http(headers={"Authorization": f"Bearer {token}"}) as http:
             while True:
                 try:
                     i, text = waiting.get_nowait()
                 except queue.Empty:
                     return
                 answer = http.post("/api/v1/documents", files={"file": (f"page-{i}.txt", text.encode())})
-                (ids if answer.status_code == 201 else failures).append(answer.json().get("id", answer.text))
+                if answer.status_code != 201:
+                    failures.append(answer.text)
 
     start = time.monotonic()
     threads = [threading.Thread(target=run) for _ in range(connections)]
@@ -47,63 +47,59 @@ def upload_all(server, token, texts, connections):
     return time.monotonic() - start
 
 
-def open_documents(client):
-    return sum(client.ok("GET", "/documents", params={"status": s, "count": "true", "limit": 1})["total"] for s in ("pending", "processing"))
-
-
-def wait_for_all(client, start, total, seconds=3600):
-    """Until nothing waits; tells how far it is."""
+def wait_for_all(client, out, start, total, seconds=3600):
+    """Until nothing waits; tells how far it is. The seconds since start."""
     shown = time.monotonic()
-    while (left := open_documents(client)) > 0:
+    while (left := watch.waiting(client)) > 0:
         now = time.monotonic()
         if now - start > seconds:
             sys.exit(f"{left} documents are not processed after {seconds} s")
         if now - shown > 10:
             rate = (total - left) / (now - start)
-            print(f"  {total - left} of {total} processed, {60 * rate:.0f} a minute, about {left / rate if rate else 0:.0f} s left", flush=True)
+            out.note(f"{total - left} of {total} processed, {60 * rate:.0f} a minute, about {left / max(rate, 0.001):.0f} s left")
             shown = now
-        time.sleep(0.2)
+        time.sleep(0.1)
     return time.monotonic() - start
 
 
-def pages(server, args):
-    texts = Texts(ROOT / "model" / "vocab.txt")
-    with server.register() as client:
-        for _ in range(4):  # wakes everything up
-            client.upload_processed(texts.page(args.tokens))
-        before, machine = processor_seconds(server), machine_seconds()
+def one_round(stack, client, texts, args, out):
+    """(documents a minute, seconds of the upload, the Watch)"""
+    pages = [texts.page(args.tokens) for _ in range(args.pages)]
+    with watch.Watch(stack) as seen:
         start = time.monotonic()
-        uploaded = upload_all(server, client.tokens["access_token"], [texts.page(args.tokens) for _ in range(args.pages)], args.connections)
-        took = wait_for_all(client, start, args.pages)
-        after, machine = processor_seconds(server), [b - a for a, b in zip(machine, machine_seconds())]
-        documents = list(all_of(client, "/documents"))
-        bad = [d for d in documents if d["status"] != "processed"]
-        chunks = sum(d["chunk_count"] for d in documents) / len(documents)
-        print(f"{args.pages} documents, {chunks:.1f} passages each: {60 * args.pages / took:.0f} documents a minute"
-              f" ({took:.1f} s, of which the upload {uploaded:.1f} s through {args.connections} connections); {len(bad)} failed")
-        used = {k: after[k] - before[k] for k in after}
-        print("processor, ms a document: " + ", ".join(f"{k} {1000 * v / args.pages:.1f}" for k, v in used.items())
-              + f"; in all {1000 * sum(used.values()) / args.pages:.1f} of {1000 * took * os.cpu_count() / args.pages:.1f} there were")
-        print("the machine meanwhile, seconds of all cores: " + ", ".join(f"{k} {v:.1f}" for k, v in zip(("used", "waiting for the disk", "taken by the host", "idle"), machine)))
-        for kind, (waited, worked) in sorted(job_seconds(client).items()):
-            print(f"{kind:18} waits {p50_p95(waited)[0]:.2f} s (p95 {p50_p95(waited)[1]:.2f}), works {1000 * p50_p95(worked)[0]:.0f} ms (p95 {1000 * p50_p95(worked)[1]:.0f})")
-        steps = step_seconds(client, [d["id"] for d in documents[:: max(1, len(documents) // 100)]])
-        print("timeline, ms after the line before, median (p95): "
-              + ", ".join(f"{k} {1000 * p50_p95(v)[0]:.0f} ({1000 * p50_p95(v)[1]:.0f})" for k, v in steps.items()))
+        uploaded = upload_all(stack, client.tokens["access_token"], pages, args.connections)
+        took = wait_for_all(client, out, start, args.pages)
+    out.note(f"{60 * args.pages / took:.0f} documents a minute")
+    return 60 * args.pages / took, uploaded, seen
 
 
-def main():
+def run(args, out):
+    texts = Texts(report.ROOT / "model" / "vocab.txt")
+    with common.Stack() as stack, stack.register() as client:
+        out.say(f"{stack.settings()} {stack.versions()} {args.rounds} rounds of {args.pages} texts of about {args.tokens} tokens, {args.connections} connections; the time from the first upload "
+                "until no document waits or is in hand; the client's processor time is in it. All in one organization, which grows.")
+        for _ in range(8):  # wakes everything up
+            client.upload_processed(texts.page(args.tokens))
+        rounds = [one_round(stack, client, texts, args, out) for _ in range(args.rounds)]
+        documents = list(watch.all_of(client, "/documents"))
+        bad = sum(d["status"] != "processed" for d in documents)
+        rate = report.median([r[0] for r in rounds])
+        kinds = list(rounds[0][2].used)
+        out.table(["round", "documents/min", "upload took, s", *(f"{k}, ms a document" for k in kinds), "sum", "of", "others on the machine"],
+                  [[str(i + 1), r[0], r[1], *(1000 * r[2].used[k] / args.pages for k in kinds), 1000 * sum(r[2].used.values()) / args.pages, 60000 * os.cpu_count() / r[0],
+                    f"{r[2].elsewhere:.0%}"] for i, r in enumerate(rounds)])
+        out.say("ms a document: processor time of each kind of process; *reader* is `dms-extract`; *of*: what the machine's cores had. "
+                f"{sum(d['chunk_count'] for d in documents) / len(documents):.1f} passages a document. {bad} of {len(documents):,} failed.")
+        watch.tables(out, client, [d["id"] for d in documents[:: max(1, len(documents) // 200)]])
+        out.judge("one-page documents a minute", rate, floor=FLOOR, goal=GOAL)
+        if bad:
+            sys.exit(f"{bad} documents failed")
+
+
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pages", type=int, default=1000, help="one-page texts to upload")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pages", type=int, default=400, help="texts of a round")
     parser.add_argument("--tokens", type=int, default=650, help="of each")
     parser.add_argument("--connections", type=int, default=4)
-    args = parser.parse_args()
-    server = Server()
-    server.start()
-    try:
-        pages(server, args)
-    finally:
-        server.close()
-
-
-main()
+    report.main("ingest", "Ingest", parser, run)

@@ -1,63 +1,47 @@
-"""Where the processor time of an installation goes, by kind of process, out of /proc; and where a document's time goes, out of the API."""
-import os
+"""Where an installation's time goes while documents come in: processor time by kind of process, out of /proc; each job's and step's, out of the API."""
 import pathlib
 import statistics
 from datetime import datetime
 
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def _command(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
+import stack as common
 
 
 def _times(pid):
     """Seconds of a process itself, and of its children that ended."""
     try:
         f = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return 0.0, 0.0
-    return (int(f[11]) + int(f[12])) / TICK, (int(f[13]) + int(f[14])) / TICK
+    return (int(f[11]) + int(f[12])) / common.TICKS, (int(f[13]) + int(f[14])) / common.TICKS
 
 
-def _kind(command):
-    if command.startswith("postgres:") or "/postgres " in command:
-        return "postgres"
-    if "redis-server" in command:
-        return "redis"
-    for kind in ("serve", "worker", "up"):
-        if f"dms {kind}" in command or f"/dms {kind} " in command:
-            return kind
-    return None
-
-
-def processor_seconds(server):
-    """{kind: seconds since its start}; dms-extract is what the workers' ended children took, postgres counts its ended backends."""
-    seconds = {"api": 0.0, "worker": 0.0, "dms-extract": 0.0, "postgres": 0.0, "redis": 0.0}
-    for pid in server.processes():
-        kind = _kind(_command(pid))
-        own, children = _times(pid)
-        if kind == "serve":
-            seconds["api"] += own
-        elif kind == "worker":
-            seconds["worker"] += own
-            seconds["dms-extract"] += children
-        elif kind in ("postgres", "redis"):
+def processor_seconds(stack):
+    """{kind: seconds so far}; reader is dms-extract: what the workers' ended children took. postgres counts its ended backends."""
+    seconds = {kind: 0.0 for kind in ("api", "worker", "reader", "postgres", "redis")}
+    for kind in ("api", "worker", "postgres", "redis"):
+        for pid in stack.role(kind):
+            own, children = _times(pid)
             seconds[kind] += own + (children if kind == "postgres" else 0)
+            seconds["reader"] += children if kind == "worker" else 0
     return seconds
 
 
-def machine_seconds():
-    """(used by anybody, waited for the disk, taken by the host, idle) of all cores since the machine started."""
-    f = [int(v) / TICK for v in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    return f[0] + f[1] + f[2] + f[5] + f[6], f[4], f[7], f[3]
+class Watch:
+    """Processor time between the two ends of a with: used {kind: seconds}, took, elsewhere (the share of the machine that others took)."""
 
+    def __init__(self, stack):
+        self.stack, self.meter = stack, common.Meter(stack)
 
-def _time(text):
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else None
+    def __enter__(self):
+        self.before = processor_seconds(self.stack)
+        self.meter.__enter__()
+        return self
+
+    def __exit__(self, *why):
+        self.meter.__exit__(*why)
+        now = processor_seconds(self.stack)
+        self.used = {kind: now[kind] - self.before[kind] for kind in now}
+        self.elsewhere = self.meter.elsewhere
 
 
 def all_of(client, path, **params):
@@ -71,20 +55,29 @@ def all_of(client, path, **params):
             return
 
 
+def count(client, status):
+    return client.ok("GET", "/documents", params={"status": status, "count": "true", "limit": 1})["total"]
+
+
+def waiting(client):
+    """Documents that are not done."""
+    return count(client, "pending") + count(client, "processing")
+
+
+def _time(text):
+    return datetime.fromisoformat(text).timestamp()
+
+
 def job_seconds(client):
-    """{kind: (waited, worked)}: lists of seconds of the jobs that succeeded."""
+    """{kind: [seconds from its start to its end]} of the jobs that succeeded."""
     found = {}
     for job in all_of(client, "/jobs", state="succeeded"):
-        created, started, finished = (_time(job[k]) for k in ("created_at", "started_at", "finished_at"))
-        if created and started and finished:
-            waited, worked = found.setdefault(job["kind"], ([], []))
-            waited.append(started - created)
-            worked.append(finished - started)
+        found.setdefault(job["kind"], []).append(_time(job["finished_at"]) - _time(job["started_at"]))
     return found
 
 
 def step_seconds(client, document_ids):
-    """{step: seconds from the line of the timeline before}."""
+    """{step: [seconds since the line of the timeline before it]}"""
     found = {}
     for document_id in document_ids:
         lines = client.ok("GET", f"/documents/{document_id}/timeline")["items"]
@@ -93,6 +86,20 @@ def step_seconds(client, document_ids):
     return found
 
 
-def p50_p95(values):
-    ordered = sorted(values)
-    return statistics.median(ordered), ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+def p50(values):
+    return statistics.median(values)
+
+
+def p95(values):
+    return sorted(values)[min(len(values) - 1, int(len(values) * 0.95))]
+
+
+def tables(out, client, document_ids):
+    """Seconds by job and by step, as tables."""
+    jobs = job_seconds(client)
+    out.table(["job, ms from its start to its end", "jobs", "p50", "p95", "most"],
+              [[kind, len(v), 1000 * p50(v), 1000 * p95(v), 1000 * max(v)] for kind, v in sorted(jobs.items(), reverse=True)])
+    steps = step_seconds(client, document_ids)
+    rows = [("typed", "wait for a worker, and being read"), ("vectors", "passages stored, wait for a worker, and embedding")]
+    out.table(["timeline, s since the line before", "", "documents", "p50", "p95"],
+              [[step, what, len(steps[step]), p50(steps[step]), p95(steps[step])] for step, what in rows if step in steps])
