@@ -148,7 +148,8 @@ static void tell_end(struct upload *u, const struct upload_file *f)
         } else
             printf("%s  %s\n", f->id ? f->id : "", f->title ? f->title : "");
     }
-    u->shown_us = 0; /* the bar again at once */
+    if (u->terminal)
+        u->shown_us = 0; /* the bar again at once */
 }
 
 /* While the threads send: the ends so far, in the order of the files. With --wait nothing is told yet. */
