@@ -5,7 +5,6 @@
 #include "domain/plan.h"
 
 #include <pthread.h>
-#include <stdio.h>
 
 enum { SLOTS = 65536, PROBES = 8, SHARDS = 64 };
 
@@ -77,17 +76,19 @@ static uint64_t limit_of(const struct request *req, const char *class, uint64_t 
     return strcmp(class, "search") == 0 ? p->searches_per_minute : p->requests_per_minute;
 }
 
-static void put_header(struct request *req, const char *name, const char *fmt, long long a, long long b)
+/* Five of them stand on every answer: printf would be a tenth of the work. */
+static void put_header(struct request *req, const char *name, const char *before, int64_t a, const char *between,
+                       int64_t b)
 {
-    char *text = arena_alloc(&req->arena, 64);
+    struct sb text = SB(&req->arena);
 
-    if (!text)
-        return;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(text, 64, fmt, a, b);
-#pragma GCC diagnostic pop
-    response_header(req, name, text);
+    sb_puts(&text, before);
+    sb_put_u64(&text, a > 0 ? (uint64_t)a : 0);
+    sb_puts(&text, between);
+    if (b >= 0)
+        sb_put_u64(&text, (uint64_t)b);
+    if (text.n > 0)
+        response_header(req, name, text.p);
 }
 
 int api_limit(struct request *req)
@@ -111,17 +112,16 @@ int api_limit(struct request *req)
     else
         step = 0;
     pthread_mutex_unlock(lock);
-    int64_t   used = tat + step - now;
-    long long remaining = (long long)((double)(window - used) / 60e6 * (double)limit),
-              reset = (used + 999999) / 1000000;
-    put_header(req, "X-RateLimit-Limit", "%lld", (long long)limit, 0);
-    put_header(req, "X-RateLimit-Remaining", "%lld", remaining > 0 ? remaining : 0, 0);
-    put_header(req, "X-RateLimit-Reset", "%lld", (long long)(clock_wall_us() / 1000000 + reset), 0);
-    put_header(req, "RateLimit-Policy", "\"minute\";q=%lld;w=60", (long long)limit, 0);
-    put_header(req, "RateLimit", "\"minute\";r=%lld;t=%lld", remaining > 0 ? remaining : 0, reset);
+    int64_t used = tat + step - now;
+    int64_t remaining = (int64_t)((double)(window - used) / 60e6 * (double)limit), reset = (used + 999999) / 1000000;
+    put_header(req, "X-RateLimit-Limit", "", (int64_t)limit, "", -1);
+    put_header(req, "X-RateLimit-Remaining", "", remaining, "", -1);
+    put_header(req, "X-RateLimit-Reset", "", clock_wall_us() / 1000000 + reset, "", -1);
+    put_header(req, "RateLimit-Policy", "\"minute\";q=", (int64_t)limit, ";w=60", -1);
+    put_header(req, "RateLimit", "\"minute\";r=", remaining, ";t=", reset);
     if (fits)
         return 0;
-    put_header(req, "Retry-After", "%lld", (used - window) / 1000000 + 1, 0);
+    put_header(req, "Retry-After", "", (used - window) / 1000000 + 1, "", -1);
     return error_say(&req->err, ERR_RATE_LIMITED, NULL,
                      "At most %llu requests of this kind a minute; wait and try again.", (unsigned long long)limit);
 }

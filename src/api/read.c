@@ -117,13 +117,28 @@ static void done(struct pipeline_query *q, struct rows *rows, const struct error
     request_done(req);
 }
 
-/* Some lists have a second statement for orders that are not their index's. */
+/* Lists whose statement depends on what is asked for, because a plan is made once for all: the first row whose parameter is given and is not
+   what its own statement takes. */
+static const struct alternative {
+    enum sql    usual;
+    const char *param, *unless;
+    enum sql    instead;
+} alternatives[] = {
+    { SQL_GET_DOCUMENTS, "sort", "-created_at", SQL_GET_DOCUMENTS_SORTED },
+    { SQL_GET_DOCUMENTS, "trashed", "false", SQL_GET_DOCUMENTS_SORTED },
+    { SQL_GET_DOCUMENTS, "folder_id", "", SQL_GET_DOCUMENTS_IN_FOLDER },
+    { SQL_GET_DOCUMENTS, "status", "processed", SQL_GET_DOCUMENTS_UNPROCESSED },
+};
+
 static enum sql statement_of(const struct request *req)
 {
-    const char *sort = request_param(req, "sort");
+    for (size_t i = 0; i < ARRAY_LEN(alternatives); i++) {
+        const struct alternative *a = &alternatives[i];
+        const char               *given = req->route->sql == (int)a->usual ? request_param(req, a->param) : NULL;
 
-    if (req->route->sql == SQL_GET_DOCUMENTS && sort && strcmp(sort, "-created_at") != 0)
-        return SQL_GET_DOCUMENTS_SORTED;
+        if (given && strcmp(given, a->unless) != 0)
+            return a->instead;
+    }
     return (enum sql)req->route->sql;
 }
 

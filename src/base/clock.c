@@ -32,15 +32,27 @@ void clock_sleep_ms(unsigned ms)
         ;
 }
 
+/* The calendar is worked out once a second and thread: every log line asks for it. */
 void clock_rfc3339(char ret[32], int64_t wall_us)
 {
-    time_t    sec = (time_t)(wall_us / 1000000);
-    struct tm tm;
+    static _Thread_local char   text[24];
+    static _Thread_local time_t of = -1;
+    time_t                      sec = (time_t)(wall_us / 1000000);
+    unsigned                    us = (unsigned)(wall_us % 1000000);
 
-    gmtime_r(&sec, &tm);
-    snprintf(ret, 32, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)(tm.tm_year + 1900) % 10000u,
-             (unsigned)(tm.tm_mon + 1) % 100u, (unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u,
-             (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u, (unsigned)(wall_us % 1000000));
+    if (sec != of) {
+        struct tm tm;
+
+        gmtime_r(&sec, &tm);
+        snprintf(text, sizeof text, "%04u-%02u-%02uT%02u:%02u:%02u.", (unsigned)(tm.tm_year + 1900) % 10000u,
+                 (unsigned)(tm.tm_mon + 1) % 100u, (unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u,
+                 (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u);
+        of = sec;
+    }
+    memcpy(ret, text, 20);
+    for (int i = 25; i >= 20; i--, us /= 10)
+        ret[i] = (char)('0' + us % 10);
+    memcpy(ret + 26, "Z", 2);
 }
 
 /* ".123" as microseconds, moving *p on; digits beyond the sixth are dropped. -1: no digit after the point. */

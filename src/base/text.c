@@ -81,6 +81,17 @@ void sb_putc(struct sb *b, char c)
     sb_put(b, (struct str){ &c, 1 });
 }
 
+void sb_put_u64(struct sb *b, uint64_t v)
+{
+    char   digits[20];
+    size_t n = 0;
+
+    do
+        digits[sizeof digits - ++n] = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    sb_put(b, (struct str){ digits + sizeof digits - n, n });
+}
+
 void sb_printf(struct sb *b, const char *fmt, ...)
 {
     va_list ap, again;

@@ -33,6 +33,7 @@ struct sb {
 void sb_put(struct sb *b, struct str s);
 void sb_puts(struct sb *b, const char *cstr);
 void sb_putc(struct sb *b, char c);
+void sb_put_u64(struct sb *b, uint64_t v);
 PRINTF_LIKE(2, 3) void sb_printf(struct sb *b, const char *fmt, ...);
 void                     sb_json_str(struct sb *b, struct str s); /* quoted and escaped; s is valid UTF-8 */
 void                     sb_json(struct sb *b, const char *cstr); /* the same of a C text; NULL gives null */

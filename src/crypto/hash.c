@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <stdatomic.h>
 
 struct hash *hash_open(struct error *err)
 {
@@ -33,9 +34,17 @@ void hash_close(struct hash *h)
 
 void hash_of(struct str bytes, unsigned char ret[HASH_SIZE])
 {
-    size_t n = HASH_SIZE;
+    static EVP_MD *_Atomic known; /* looked up once: OpenSSL's search by name costs more than hashing a token */
+    EVP_MD *none = NULL, *md = atomic_load(&known);
 
-    if (EVP_Q_digest(NULL, "SHA256", NULL, bytes.p, bytes.n, ret, &n) != 1)
+    if (!md) {
+        md = EVP_MD_fetch(NULL, "SHA256", NULL);
+        if (!atomic_compare_exchange_strong(&known, &none, md)) {
+            EVP_MD_free(md);
+            md = none;
+        }
+    }
+    if (!md || EVP_Digest(bytes.p, bytes.n, ret, NULL, md, NULL) != 1)
         abort(); /* without SHA-256 nothing here is safe */
 }
 

@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
 enum { LOG_BUFFER = 65536, LOG_LINE_MAX = 4096, AGENT_MAX = 200, URL_MAX = 1000 };
@@ -67,10 +66,13 @@ static void put_member(struct line *l, const char *name, const char *value)
 
 static void put_latency(struct line *l, int64_t us)
 {
-    char text[32];
+    char fraction[] = ".000000s\"";
 
-    snprintf(text, sizeof text, "\"%lld.%06llds\"", (long long)(us / 1000000), (long long)(us % 1000000));
-    puts_(l, text);
+    puts_(l, "\"");
+    put_number(l, (uint64_t)(us / 1000000));
+    for (int64_t i = 6, rest = us % 1000000; i > 0; i--, rest /= 10)
+        fraction[i] = (char)('0' + rest % 10);
+    puts_(l, fraction);
 }
 
 static void put_request(struct line *l, struct request_private *p, unsigned status, int64_t took_us, const char *url)

@@ -158,9 +158,10 @@ static void add(struct MHD_Response *r, const char *name, const char *value)
 static void add_common(struct request_private *p, struct MHD_Response *r)
 {
     const struct request *req = &p->req;
-    char                  trace[56];
+    char                  trace[] = "00-tttttttttttttttttttttttttttttttt-ssssssssssssssss-01";
 
-    snprintf(trace, sizeof trace, "00-%s-%s-01", req->trace_id, req->span_id);
+    memcpy(trace + 3, req->trace_id, 32);
+    memcpy(trace + 36, req->span_id, 16);
     add(r, "X-Request-Id", req->id);
     add(r, "traceparent", trace);
     add(r, "Cache-Control", has_header(&p->answer, "Cache-Control") ? NULL : p->answer.cache);
@@ -187,7 +188,9 @@ static void add_etag(struct request_private *p, struct MHD_Response *r)
 
     if (!p->answer.etag)
         return;
-    sb_printf(&b, "\"%s\"", p->answer.etag);
+    sb_putc(&b, '"');
+    sb_puts(&b, p->answer.etag);
+    sb_putc(&b, '"');
     if (b.n > 0)
         add(r, "ETag", b.p);
 }

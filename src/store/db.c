@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#define X(name, params, text) [SQL_##name] = { #name, params, text },
+#define X(name, params, text, scoped) [SQL_##name] = { #name, params, text, scoped },
 const struct sql_info sql_info[SQL_COUNT] = {
 #include "sql.def"
 };

@@ -6,7 +6,7 @@
 #include "base/text.h"
 
 /* Every file of store/sql is a statement; STATEMENTS comes from them at build time: X(name, parameters, text). */
-#define X(name, params, text) SQL_##name,
+#define X(name, params, text, scoped) SQL_##name,
 enum sql {
 #include "sql.def"
     SQL_COUNT
@@ -16,6 +16,8 @@ struct sql_info {
     const char *name;
     int         params;
     const char *text;
+    const char *
+        scoped; /* of get_*: the same with tenant and person as two more parameters behind its own, for the read lane; else NULL */
 };
 extern const struct sql_info sql_info[SQL_COUNT];
 

@@ -1,5 +1,6 @@
-/* pipeline.c - see pipeline.h. Per query: the scope, the statement and a Sync, so that the two are one transaction. All that one loop
-   turn submitted leaves in one write. A lost connection fails what is in flight (reads: the client asks again) and is opened anew. */
+/* pipeline.c - see pipeline.h. What one loop turn submits leaves as a batch: the statements with their scopes inside (sql_info.scoped), then one Sync,
+   so they are one transaction and cost one write, one answer and one commit. A statement that fails takes those behind it in its batch along:
+   they are sent again. A lost connection fails what is in flight (reads: the client asks again) and is opened anew. */
 #include "store/pipeline.h"
 
 #include "base/clock.h"
@@ -8,7 +9,15 @@
 
 #include <stdio.h>
 
-enum { RECONNECT_MS = 250, CONNECT_MS = 5000 };
+enum { RECONNECT_MS = 250, CONNECT_MS = 5000, MAX_ARGS = 24, BATCH = 32, MAX_TRIES = 8 };
+
+/* Who is nobody, so that row level security shows nothing before a statement has said who acts; and one plan a statement for all tenants, along
+   an index always: a plan must not depend on whose request came first (docs/decisions/0007). */
+#define NOBODY "00000000-0000-0000-0000-000000000000"
+static const char nobody[] = NOBODY;
+static const char session_options[] =
+    "-c app.tenant_id=" NOBODY " -c app.user_id=" NOBODY
+    " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off -c jit=off";
 
 enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_PREPARING, LINK_UP };
 
@@ -18,12 +27,12 @@ struct link {
     struct pipeline       *owner;
     PGconn                *conn;
     enum link_state        state;
-    unsigned               in_flight, results; /* results: of the statement at the head, since its first */
-    struct pipeline_query *first, **last;
-    struct rows            rows;
-    struct error           err;
-    bool                   dirty;
-    unsigned               preparing; /* answers still to come */
+    unsigned               in_flight;
+    unsigned               unsynced, syncs; /* statements since the last Sync; Syncs that are not answered yet */
+    struct pipeline_query *first, **last, *newest;
+    bool                   expects_end; /* the head's batch is answered but for its Sync */
+    struct pipeline_query *aborted,
+        **aborted_last; /* of the batch that is being answered: another one's error took them along */
 };
 
 struct pipeline {
@@ -37,6 +46,13 @@ struct pipeline {
 
 static void link_connect(struct loop_timer *t);
 static void link_ready(struct loop_fd *w, uint32_t events);
+
+static void append(struct pipeline_query ***last, struct pipeline_query *q)
+{
+    q->next = NULL;
+    **last = q;
+    *last = &q->next;
+}
 
 static void release_result(void *res)
 {
@@ -89,19 +105,29 @@ static void send_pending(struct pipeline *p)
     }
 }
 
+static void link_empty(struct link *l)
+{
+    l->first = l->aborted = NULL;
+    l->last = &l->first;
+    l->aborted_last = &l->aborted;
+    l->unsynced = l->syncs = 0;
+    l->expects_end = false;
+}
+
 /* Everything in flight fails, and a new connection is tried soon. */
 static void link_lost(struct link *l, const char *why)
 {
     struct error           err = { 0 }, ignored = { 0 };
-    struct pipeline_query *q = l->first;
+    struct pipeline_query *q;
 
     error_set(&err, ERR_UNAVAILABLE, "database: %s", why);
     if (l->state == LINK_UP || l->in_flight > 0)
         log_at(LOG_WARNING, "read lane: lost a database connection: %s", why);
     if (l->watch.events != 0 && loop_watch(l->owner->loop, &l->watch, 0, &ignored) < 0)
         l->watch.events = 0; /* the descriptor is gone already */
-    l->first = NULL;
-    l->last = &l->first;
+    *l->last = l->aborted;
+    q = l->first;
+    link_empty(l);
     l->state = LINK_DOWN;
     PQfinish(TAKE(l->conn));
     for (struct pipeline_query *next; q; q = next) {
@@ -125,11 +151,23 @@ static void flush_link(struct link *l)
 {
     int rc = PQflush(l->conn);
 
-    l->dirty = false;
     if (rc < 0)
         link_lost(l, PQerrorMessage(l->conn));
     else
         watch(l, rc > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+/* The end of a batch: now it is written. */
+static void sync_link(struct link *l)
+{
+    if (!PQpipelineSync(l->conn)) {
+        link_lost(l, PQerrorMessage(l->conn));
+        return;
+    }
+    l->newest->ends_batch = true;
+    l->unsynced = 0;
+    l->syncs++;
+    flush_link(l);
 }
 
 /* All statements of the read lane are prepared at once, in one round trip, before the connection is used. */
@@ -138,9 +176,8 @@ static void link_prepare(struct link *l)
     bool ok = PQsetnonblocking(l->conn, 1) == 0 && PQenterPipelineMode(l->conn);
 
     for (unsigned i = 0; ok && i < SQL_COUNT; i++)
-        if (strncmp(sql_info[i].name, "GET_", 4) == 0 || i == SQL_SCOPE_SET)
-            ok = PQsendPrepare(l->conn, sql_info[i].name, sql_info[i].text, sql_info[i].params, NULL)
-                 && ++l->preparing > 0;
+        if (sql_info[i].scoped)
+            ok = PQsendPrepare(l->conn, sql_info[i].name, sql_info[i].scoped, sql_info[i].params + 2, NULL);
     if (!ok || !PQpipelineSync(l->conn)) {
         link_lost(l, PQerrorMessage(l->conn));
         return;
@@ -176,13 +213,10 @@ static void link_connect(struct loop_timer *t)
         link_lost(l, "connecting took too long");
         return;
     }
-    const char *keys[] = { "dbname", "application_name", "client_encoding", "connect_timeout", NULL };
-    const char *values[] = { l->owner->conninfo, "dms read lane", "UTF8", "5", NULL };
+    const char *keys[] = { "dbname", "application_name", "client_encoding", "connect_timeout", "options", NULL };
+    const char *values[] = { l->owner->conninfo, "dms read lane", "UTF8", "5", session_options, NULL };
 
     l->conn = PQconnectStartParams(keys, values, /* expand_dbname= */ 1);
-    l->preparing = 0;
-    l->results = 0;
-    l->err = (struct error){ 0 };
     if (!l->conn || PQstatus(l->conn) == CONNECTION_BAD) {
         link_lost(l, l->conn ? PQerrorMessage(l->conn) : "no memory");
         return;
@@ -193,40 +227,68 @@ static void link_connect(struct loop_timer *t)
     watch(l, EPOLLOUT);
 }
 
-/* One result of the query at the head: first the scope's, then the statement's, then the Sync. */
-static void take_result(struct link *l, PGresult *res)
+/* A batch is over: what its error took along goes out again, without the one that failed. */
+static void take_end(struct link *l)
+{
+    struct pipeline_query *q = l->aborted;
+
+    l->expects_end = false;
+    l->syncs--;
+    l->aborted = NULL;
+    l->aborted_last = &l->aborted;
+    for (struct pipeline_query *next; q; q = next) {
+        struct error err = { 0 };
+
+        next = q->next;
+        l->in_flight--;
+        l->owner->waiting--;
+        error_set(&err, ERR_UNAVAILABLE, "database: others' errors took it along %u times", q->tries);
+        if (++q->tries > MAX_TRIES || !pipeline_submit(l->owner, q))
+            q->done(q, NULL, &err);
+    }
+}
+
+/* What the statement at the head came to. */
+static void take_answer(struct link *l, PGresult *res)
 {
     struct pipeline_query *q = l->first;
+    struct error           err = { 0 };
+    struct rows            rows = { .res = res, .at = -1, .count = PQntuples(res) };
     ExecStatusType         st = PQresultStatus(res);
 
-    if (st == PGRES_PIPELINE_SYNC) {
-        struct error err = l->err;
-        struct rows  rows = l->rows;
+    l->expects_end = q->ends_batch;
+    l->first = q->next;
+    if (!l->first)
+        l->last = &l->first;
+    if (st == PGRES_PIPELINE_ABORTED) {
+        append(&l->aborted_last, q);
+        PQclear(res);
+        return;
+    }
+    if (st != PGRES_TUPLES_OK) {
+        db_error_of(res, l->conn, sql_info[q->sql].name, &err);
+        PQclear(res);
+    } else if (!arena_defer(q->arena, release_result, res)) /* which has cleared it */
+        error_set(&err, ERR_TOO_LARGE, "%s: no room for the result", sql_info[q->sql].name);
+    finish(l, q, &rows, &err);
+}
 
+/* False when it does not fit: a batch is answered statement by statement and then by its Sync. An error of the Sync itself would shift every
+   answer to the next one's asker, who may be of another tenant. */
+static bool take_result(struct link *l, PGresult *res)
+{
+    bool is_end = PQresultStatus(res) == PGRES_PIPELINE_SYNC;
+
+    if (is_end != l->expects_end || (!is_end && !l->first)) {
         PQclear(res);
-        l->results = 0;
-        l->err = (struct error){ 0 };
-        l->rows = (struct rows){ 0 };
-        l->first = q->next;
-        if (!l->first)
-            l->last = &l->first;
-        if (err.code == ERR_NONE && !rows.res)
-            error_set(&err, ERR_INTERNAL, "%s: no result", sql_info[q->sql].name);
-        finish(l, q, &rows, &err);
-        return;
+        return false;
     }
-    if (st == PGRES_TUPLES_OK && l->results++ == 1 && arena_defer(q->arena, release_result, res)) {
-        l->rows = (struct rows){ .res = res, .at = -1, .count = PQntuples(res) };
-        return;
-    }
-    if (st == PGRES_TUPLES_OK && l->results > 1)
-        error_set(&l->err, ERR_TOO_LARGE, "%s: no room for the result",
-                  sql_info[q->sql].name); /* arena_defer has cleared it */
-    else {
-        if (st != PGRES_TUPLES_OK && st != PGRES_PIPELINE_ABORTED)
-            db_error_of(res, l->conn, sql_info[q->sql].name, &l->err);
+    if (is_end) {
         PQclear(res);
-    }
+        take_end(l);
+    } else
+        take_answer(l, res);
+    return true;
 }
 
 /* While preparing: an answer a statement, then the Sync. */
@@ -248,7 +310,7 @@ static void link_results(struct link *l)
 {
     bool idle = false; /* a NULL ends a statement; two in a row: nothing is left */
 
-    while ((l->first || l->state == LINK_PREPARING) && !PQisBusy(l->conn)) {
+    while ((l->syncs > 0 || l->state == LINK_PREPARING) && !PQisBusy(l->conn)) {
         PGresult *res = PQgetResult(l->conn);
 
         if (!res) {
@@ -268,8 +330,10 @@ static void link_results(struct link *l)
                 link_lost(l, "cannot prepare (is the schema up to date?)");
                 return;
             }
-        } else
-            take_result(l, res);
+        } else if (!take_result(l, res)) {
+            link_lost(l, "an answer came that nobody waits for");
+            return;
+        }
     }
 }
 
@@ -312,7 +376,7 @@ struct pipeline *pipeline_open(struct loop *loop, const char *conninfo, unsigned
         struct link *l = &p->links[i];
 
         l->owner = p;
-        l->last = &l->first;
+        link_empty(l);
         l->again.fire = link_connect;
         link_connect(&l->again);
     }
@@ -346,41 +410,51 @@ static struct link *best_link(struct pipeline *p)
     return best;
 }
 
+/* Queues the statement with its scope behind its own arguments. */
+static bool send_query(struct link *l, const struct pipeline_query *q)
+{
+    const char *args[MAX_ARGS];
+    int         n = 0;
+
+    for (; n < q->nargs; n++)
+        args[n] = q->args[n];
+    args[n++] = q->scope.tenant_id ? q->scope.tenant_id : nobody;
+    args[n++] = q->scope.user_id ? q->scope.user_id : nobody;
+    return PQsendQueryPrepared(l->conn, sql_info[q->sql].name, n, args, NULL, NULL, 0);
+}
+
 bool pipeline_submit(struct pipeline *p, struct pipeline_query *q)
 {
     struct link *l = best_link(p);
-    const char  *scope[] = { q->scope.tenant_id ? q->scope.tenant_id : "", q->scope.user_id ? q->scope.user_id : "" };
 
-    assert(q->nargs == sql_info[q->sql].params);
+    assert(sql_info[q->sql].scoped && q->nargs == sql_info[q->sql].params && q->nargs + 2 <= MAX_ARGS);
     if (p->waiting >= p->max_waiting || (!l && !any_link(p, LINK_CONNECTING)))
         return false;
-    q->next = NULL;
     q->started_us = clock_steady_us();
     if (!l) {
-        *p->pending_last = q;
-        p->pending_last = &q->next;
+        append(&p->pending_last, q);
         p->waiting++;
         return true;
     }
-    if (!PQsendQueryPrepared(l->conn, sql_info[SQL_SCOPE_SET].name, 2, scope, NULL, NULL, 0)
-        || !PQsendQueryPrepared(l->conn, sql_info[q->sql].name, q->nargs, q->args, NULL, NULL, 0)
-        || !PQpipelineSync(l->conn)) {
+    if (!send_query(l, q)) {
         link_lost(l, PQerrorMessage(l->conn));
         return false;
     }
-    *l->last = q;
-    l->last = &q->next;
+    q->ends_batch = false;
+    append(&l->last, q);
+    l->newest = q;
     l->in_flight++;
     p->waiting++;
-    l->dirty = true;
+    if (++l->unsynced == BATCH)
+        sync_link(l);
     return true;
 }
 
 void pipeline_flush(struct pipeline *p)
 {
     for (unsigned i = 0; i < p->count; i++)
-        if (p->links[i].dirty && p->links[i].state == LINK_UP)
-            flush_link(&p->links[i]);
+        if (p->links[i].unsynced > 0)
+            sync_link(&p->links[i]);
 }
 
 unsigned pipeline_waiting(const struct pipeline *p)

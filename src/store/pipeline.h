@@ -1,5 +1,5 @@
-/* pipeline.h - the read lane's way to PostgreSQL: a few pipelined connections inside an event loop. One statement a request (sql/get_*.sql), with its
-   tenant, in one transaction; nothing blocks. Belongs to the loop's thread. */
+/* pipeline.h - the read lane's way to PostgreSQL: a few pipelined connections inside an event loop. One statement a request (sql/get_*.sql) with
+   its tenant inside; nothing blocks. Belongs to the loop's thread. */
 #ifndef DMS_STORE_PIPELINE_H
 #define DMS_STORE_PIPELINE_H
 
@@ -23,7 +23,9 @@ struct pipeline_query {
     struct arena          *arena; /* owns the result */
     /* On the loop thread. err->code ERR_NONE: rows is set. */
     void (*done)(struct pipeline_query *q, struct rows *rows, const struct error *err);
-    int64_t started_us;
+    int64_t  started_us;
+    unsigned tries;      /* this lane's: how often it was sent again */
+    bool     ends_batch; /* a Sync was sent behind it */
 };
 
 /* False when no connection stands or too many wait: answer 503. done is not called then. */

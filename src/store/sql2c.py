@@ -1,10 +1,25 @@
 #!/usr/bin/env python3
-"""sql2c: makes the table of statements from the .sql files: X(NAME, parameters, text). Parameters are counted, never typed.
+"""sql2c: makes the table of statements from the .sql files: X(NAME, parameters, text, scoped). Parameters are counted, never typed.
+
+scoped is what the read lane sends of get_*.sql, NULL of the others: the statement inside of one that first says who acts, so that both are
+one message instead of two. The inner one hangs on the outer by s.tenant, so it cannot run first; were it to, it would meet the connection's
+own tenant, which is nobody. Inside, the tenant is the parameter, which the planner does not know, where the statement says current_setting, which it
+would look up; row level security goes on to compare with the setting (docs/decisions/0007).
 
 usage: sql2c.py OUTPUT FILE.sql..."""
 import re
 import sys
 from pathlib import Path
+
+
+SCOPED = (
+    "SELECT q.* FROM (SELECT set_config('app.tenant_id', ${tenant}, true) AS tenant, set_config('app.user_id', ${user}, true)) s"
+    " CROSS JOIN LATERAL (SELECT w.* FROM ({text}) w WHERE s.tenant IS NOT NULL OFFSET 0) q"
+)
+
+
+def c_string(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def statement(path: Path) -> str:
@@ -15,8 +30,10 @@ def statement(path: Path) -> str:
     params = sorted({int(n) for n in re.findall(r"\$(\d+)", text)})
     if params != list(range(1, len(params) + 1)):
         sys.exit(f"{path}: parameters must be $1..$n without a gap, found {params}")
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'X({path.stem.upper()}, {len(params)}, "{quoted}")'
+    tenant = len(params) + 1
+    inner = text.replace("current_setting('app.tenant_id')::uuid", f"${tenant}::uuid")
+    scoped = SCOPED.format(text=inner, tenant=tenant, user=tenant + 1) if path.stem.startswith("get_") else None
+    return f"X({path.stem.upper()}, {len(params)}, {c_string(text)}, {c_string(scoped) if scoped else 'NULL'})"
 
 
 def main() -> None:

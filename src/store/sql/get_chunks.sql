@@ -2,7 +2,7 @@
 WITH page AS (
     SELECT c.*, EXISTS (SELECT 1 FROM embedding e WHERE e.tenant_id = c.tenant_id AND e.chunk_id = c.id) AS embedded, row_number() OVER (ORDER BY c.ordinal) AS n
     FROM chunk c WHERE c.tenant_id = current_setting('app.tenant_id')::uuid AND c.document_id = $1
-      AND ($3::int IS NULL OR c.ordinal > $3::int) AND ($4::text IS NULL OR true)
+      AND c.ordinal > CASE WHEN $3::int IS NULL THEN -1 ELSE $3 END AND ($4::text IS NULL OR true)
     ORDER BY c.ordinal LIMIT $2::int + 1)
 SELECT coalesce(json_agg(json_build_object('id', p.id, 'document_id', p.document_id, 'version', p.version, 'ordinal', p.ordinal, 'page', p.page,
            'section', p.section, 'text', p.text, 'tokens', p.tokens, 'embedded', p.embedded) ORDER BY p.n) FILTER (WHERE p.n <= $2::int), '[]') AS items,

@@ -2,7 +2,8 @@
 WITH page AS (
     SELECT j.*, row_number() OVER (ORDER BY j.created_at DESC, j.id DESC) AS n FROM job j
     WHERE j.tenant_id = current_setting('app.tenant_id')::uuid AND ($4::text IS NULL OR j.state = $4)
-      AND ($2::timestamptz IS NULL OR (j.created_at, j.id) < ($2::timestamptz, $3::uuid))
+      AND (j.created_at, j.id) < (CASE WHEN $2::timestamptz IS NULL THEN 'infinity' ELSE $2 END,
+                                  CASE WHEN $3::uuid IS NULL THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff' ELSE $3 END)
     ORDER BY j.created_at DESC, j.id DESC LIMIT $1::int + 1)
 SELECT coalesce(json_agg(json_build_object('id', p.id, 'kind', p.kind, 'queue', p.queue, 'state', p.state, 'attempts', p.attempts,
            'document_id', p.document_id, 'version', p.version, 'error', p.error, 'created_at', p.created_at, 'run_at', p.run_at,

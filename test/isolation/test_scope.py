@@ -1,0 +1,95 @@
+"""The scope of a statement under pressure: reads of many tenants share a few pipelined connections while statements are cancelled and connections
+ended under them. No answer may hold another tenant's data, and an error takes nobody else along for good."""
+import asyncio
+import itertools
+import json
+import random
+import threading
+import time
+
+import psycopg
+import pytest
+
+TENANTS, CONNECTIONS, REQUESTS = 20, 32, 100_000
+
+
+@pytest.fixture(scope="module")
+def crowd(dms):
+    """Tenants with a word of their own in every text field of their one document."""
+    made = []
+    for n in range(TENANTS):
+        client = dms.register()
+        client.word = f"canary{n:02d}word"
+        client.document = client.upload(f"Text of {client.word}", name=f"{client.word}.txt", title=client.word, tags=client.word)["id"]
+        made.append(client)
+    for client in made:
+        client.wait_processed(client.document)
+    yield made
+    for client in made:
+        client.close()
+
+
+class Saboteur(threading.Thread):
+    """Cancels what the read lane's backends run, again and again, and ends one of them now and then."""
+
+    def __init__(self, server):
+        super().__init__()
+        self.server, self.over, self.cancelled, self.ended = server, threading.Event(), 0, 0
+
+    def run(self):
+        secret = (self.server.data / "secrets" / "postgres-admin").read_text().strip()
+        lane = "FROM pg_stat_activity WHERE application_name = 'dms read lane'"
+        with psycopg.connect(host=str(self.server.data / "run"), user="dms_admin", password=secret, dbname="dms", autocommit=True) as admin:
+            for turn in itertools.count(1):
+                if self.over.wait(0.003):
+                    return
+                self.cancelled += len(admin.execute(f"SELECT pg_cancel_backend(pid) {lane} AND state = 'active'").fetchall())
+                if turn % 500 == 0:
+                    self.ended += len(admin.execute(f"SELECT pg_terminate_backend(pid) {lane} LIMIT 1").fetchall())
+
+
+async def ask(reader, writer, path, token):
+    """One request over an open connection: status and body."""
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    length = next(int(line.split(":")[1]) for line in head.split("\r\n") if line.lower().startswith("content-length:"))
+    return int(head.split(" ", 2)[1]), (await reader.readexactly(length)).decode()
+
+
+def check(status, body, me, crowd, path, counts):
+    counts[status] = counts.get(status, 0) + 1
+    foreign = [c.word for c in crowd if c is not me and (c.word in body or c.document in body and c.document not in path)]
+    assert not foreign, f"{path} as {me.word} answered with data of {foreign}: {body[:500]}"
+    if status == 503:
+        assert json.loads(body)["code"] == "unavailable"
+        return
+    own = path.endswith("/documents") or me.document in path
+    assert status == (200 if own else 404), (status, path, body[:500])
+    assert not own or me.word in body
+
+
+async def visitor(dms, crowd, share, counts):
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(dms.url.rsplit(":", 1)[1]))
+    for _ in range(share):
+        me, other = random.sample(crowd, 2)
+        path = "/api/v1/documents" + random.choice(["", f"/{me.document}", f"/{me.document}", f"/{me.document}/versions", f"/{other.document}"])
+        check(*await ask(reader, writer, path, me.tokens["access_token"]), me, crowd, path, counts)
+    writer.close()
+
+
+def test_no_scope_leaks_while_statements_are_cancelled_and_connections_end(dms, crowd):
+    counts, saboteur = {}, Saboteur(dms)
+
+    async def visit():
+        await asyncio.gather(*(visitor(dms, crowd, REQUESTS // CONNECTIONS, counts) for _ in range(CONNECTIONS)))
+
+    saboteur.start()
+    try:
+        asyncio.run(visit())
+    finally:
+        saboteur.over.set()
+        saboteur.join()
+    assert saboteur.cancelled > 100 and saboteur.ended > 0, "errors were injected"
+    assert counts[200] > REQUESTS / 2, "an error does not stop the others"
+    time.sleep(0.5)
+    assert crowd[0].ok("GET", f"/documents/{crowd[0].document}")["title"] == crowd[0].word, "and afterwards all is as before"
