@@ -433,7 +433,7 @@ static void look_at_pages(const struct reading *r, PopplerDocument *doc, bool *r
         GList *pictures = poppler_page_get_image_mapping(page);
         poppler_page_get_size(page, &width, &height);
         *ret_pictures = *ret_pictures || pictures;
-        *ret_room = *ret_room || (width >= LEAST_SIDE && height >= LEAST_SIDE);
+        *ret_room = *ret_room || (width >= (double)LEAST_SIDE && height >= (double)LEAST_SIDE);
         poppler_page_free_image_mapping(pictures);
         g_object_unref(page);
     }
