@@ -12,7 +12,7 @@
 enum { RECONNECT_MS = 250, CONNECT_MS = 5000, MAX_ARGS = 24, BATCH = 32, MAX_TRIES = 8 };
 
 /* Who is nobody, so that row level security shows nothing before a statement has said who acts; and one plan a statement for all tenants, along
-   an index always: a plan must not depend on whose request came first (docs/decisions/0007). */
+   an index always: a plan must not depend on whose request came first (docs/decisions/0009). */
 #define NOBODY "00000000-0000-0000-0000-000000000000"
 static const char nobody[] = NOBODY;
 static const char session_options[] =

@@ -4,7 +4,7 @@
 scoped is what the read lane sends of get_*.sql, NULL of the others: the statement inside of one that first says who acts, so that both are
 one message instead of two. The inner one hangs on the outer by s.tenant, so it cannot run first; were it to, it would meet the connection's
 own tenant, which is nobody. Inside, the tenant is the parameter, which the planner does not know, where the statement says current_setting, which it
-would look up; row level security goes on to compare with the setting (docs/decisions/0007).
+would look up; row level security goes on to compare with the setting (docs/decisions/0009).
 
 usage: sql2c.py OUTPUT FILE.sql..."""
 import re
