@@ -132,6 +132,7 @@ int metrics_get(struct request *req)
     each_route(&b, write_histogram);
     gauge(&b, "dms_http_in_flight", "Open connections", http_server_connections(api->server));
     gauge(&b, "dms_db_pool_size", "Database connections of the work lane", (double)api->settings->work_threads);
+    gauge(&b, "dms_db_pool_in_use", "Those that a request has, this one too", work_running(api->pool));
     gauge(&b, "dms_db_pool_waiting", "Requests that wait for one", work_queued(api->pool));
     gauge(&b, "dms_redis_up", "Redis answers", queue_up(api->queue) ? 1 : 0);
     write_queues(req, &b);

@@ -9,19 +9,39 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define X(id, name, labels, type, help) { name, labels, type, help },
+enum kind { CELL /* of the histogram before it */, COUNTER, HISTOGRAM };
+
+#define X(id, name, labels, help) [METRIC_##id] = { COUNTER, name, labels, help },
+#define H(id, name, labels, help) [METRIC_##id] = { HISTOGRAM, name, labels, help },
 static const struct {
-    const char *name, *labels, *type, *help;
+    enum kind   kind;
+    const char *name, *labels, *help;
 } table[METRIC_COUNT] = {
 #include "tbl/metrics.def"
 };
 #undef X
+#undef H
+
+/* Seconds: from a statement to a job that reads a thousand pages. */
+static const double bounds[METRIC_BUCKETS] = { 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                               0.25,   0.5,   1,      2.5,   5,    10,    60,   300 };
 
 static atomic_ullong values[METRIC_COUNT];
 
 void metric_add(enum metric m, uint64_t n)
 {
     atomic_fetch_add_explicit(&values[m], n, memory_order_relaxed);
+}
+
+void metric_observe(enum metric histogram, int64_t took_us)
+{
+    unsigned bucket = 0;
+
+    assert(table[histogram].kind == HISTOGRAM);
+    while (bucket < METRIC_BUCKETS && (double)took_us > bounds[bucket] * 1e6)
+        bucket++;
+    metric_add(histogram + bucket, 1);
+    metric_add(histogram + METRIC_BUCKETS + 1, (uint64_t)took_us);
 }
 
 uint64_t metric_get(enum metric m)
@@ -37,18 +57,52 @@ void metric_set(enum metric m, uint64_t n)
 const char *metric_series(struct arena *a, enum metric m)
 {
     struct sb b = SB(a);
+    unsigned  cell = 0;
 
-    sb_printf(&b, "%s{%s}", table[m].name, table[m].labels);
+    while (table[m - cell].kind == CELL)
+        cell++;
+    sb_printf(&b, "%s{%s}", table[m - cell].name, table[m - cell].labels);
+    if (table[m - cell].kind == HISTOGRAM)
+        sb_printf(&b, "#%u", cell);
     return sb_str(&b).p;
+}
+
+static void write_counter(struct sb *b, enum metric m)
+{
+    sb_printf(b, *table[m].labels ? "%s{%s} %llu\n" : "%s%s %llu\n", table[m].name, table[m].labels,
+              (unsigned long long)metric_get(m));
+}
+
+static void write_histogram(struct sb *b, enum metric m)
+{
+    const char        *name = table[m].name, *labels = table[m].labels;
+    unsigned long long sum = 0;
+
+    for (unsigned i = 0; i < METRIC_BUCKETS; i++) {
+        sum += metric_get(m + i);
+        sb_printf(b, "%s_bucket{%s,le=\"%g\"} %llu\n", name, labels, bounds[i], sum);
+    }
+    sum += metric_get(m + METRIC_BUCKETS);
+    sb_printf(b, "%s_bucket{%s,le=\"+Inf\"} %llu\n", name, labels, sum);
+    sb_printf(b, "%s_sum{%s} %.6f\n", name, labels, (double)metric_get(m + METRIC_BUCKETS + 1) / 1e6);
+    sb_printf(b, "%s_count{%s} %llu\n", name, labels, sum);
 }
 
 void metrics_write(struct sb *b)
 {
-    for (size_t i = 0; i < METRIC_COUNT; i++) {
-        if (i == 0 || strcmp(table[i].name, table[i - 1].name) != 0)
-            sb_printf(b, "# HELP %s %s\n# TYPE %s %s\n", table[i].name, table[i].help, table[i].name, table[i].type);
-        sb_printf(b, *table[i].labels ? "%s{%s} %llu\n" : "%s%s %llu\n", table[i].name, table[i].labels,
-                  atomic_load_explicit(&values[i], memory_order_relaxed));
+    const char *before = "";
+
+    for (enum metric m = 0; m < METRIC_COUNT; m++) {
+        if (table[m].kind == CELL)
+            continue;
+        if (strcmp(table[m].name, before) != 0)
+            sb_printf(b, "# HELP %s %s\n# TYPE %s %s\n", table[m].name, table[m].help, table[m].name,
+                      table[m].kind == HISTOGRAM ? "histogram" : "counter");
+        before = table[m].name;
+        if (table[m].kind == HISTOGRAM)
+            write_histogram(b, m);
+        else
+            write_counter(b, m);
     }
 }
 

@@ -4,17 +4,26 @@
 
 #include "base/text.h"
 
-#define X(id, name, labels, type, help) METRIC_##id,
-enum metric {
+enum {
+    METRIC_BUCKETS = 16,
+    METRIC_CELLS = METRIC_BUCKETS + 2 /* of a histogram: by bound, above them all, sum in microseconds */
+};
+
+#define X(id, name, labels, help) METRIC_##id,
+#define H(id, name, labels, help) METRIC_##id, METRIC_##id##_LAST = METRIC_##id + METRIC_CELLS - 1,
+enum metric { /* a histogram takes METRIC_CELLS of them */
 #include "tbl/metrics.def"
-    METRIC_COUNT
+              METRIC_COUNT
 };
 #undef X
+#undef H
 
-void     metric_add(enum metric m, uint64_t n);
+void metric_add(enum metric m, uint64_t n);
+void metric_observe(enum metric histogram, int64_t took_us);
+/* The values one by one, for who sums up those of other processes. */
 uint64_t metric_get(enum metric m);
-void     metric_set(enum metric m, uint64_t n); /* for what is counted elsewhere */
-/* "name{labels}" */
+void     metric_set(enum metric m, uint64_t n);
+/* Names a value among all: "name{labels}", of a histogram "name{labels}#cell". */
 const char *metric_series(struct arena *a, enum metric m);
 /* Exposition format 0.0.4: HELP and TYPE before the first row of a name. */
 void metrics_write(struct sb *b);

@@ -12,17 +12,19 @@ struct work_pool {
     pthread_mutex_t   lock;
     pthread_cond_t    some;
     struct work      *first, **last;
-    unsigned          queued, max_queued, threads;
+    unsigned          queued, running, max_queued, threads;
     bool              closing;
     struct work_hooks hooks;
     pthread_t         thread[];
 };
 
-static struct work *take(struct work_pool *p)
+/* The next piece; ran: this thread has run one before. NULL at the end. */
+static struct work *take(struct work_pool *p, bool ran)
 {
     struct work *w;
 
     pthread_mutex_lock(&p->lock);
+    p->running -= ran;
     while (!p->first && !p->closing)
         pthread_cond_wait(&p->some, &p->lock);
     w = p->first;
@@ -31,6 +33,7 @@ static struct work *take(struct work_pool *p)
         if (!p->first)
             p->last = &p->first;
         p->queued--;
+        p->running++;
     }
     pthread_mutex_unlock(&p->lock);
     return w;
@@ -40,8 +43,9 @@ static void *thread_main(void *arg)
 {
     struct work_pool *p = arg;
     void             *thread = p->hooks.thread_open ? p->hooks.thread_open(p->hooks.shared) : NULL;
+    bool              ran = false;
 
-    for (struct work *w; (w = take(p));)
+    for (struct work *w; (w = take(p, ran)); ran = true)
         w->run(w, thread);
     if (p->hooks.thread_close)
         p->hooks.thread_close(thread);
@@ -110,6 +114,14 @@ bool work_submit(struct work_pool *p, struct work *w)
     }
     pthread_mutex_unlock(&p->lock);
     return ok;
+}
+
+unsigned work_running(struct work_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    unsigned n = p->running;
+    pthread_mutex_unlock(&p->lock);
+    return n;
 }
 
 unsigned work_queued(struct work_pool *p)

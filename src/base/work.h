@@ -26,6 +26,8 @@ struct work {
 
 /* Any thread. False when the queue is full: answer 503, never wait. */
 MUST_CHECK bool work_submit(struct work_pool *p, struct work *w);
-unsigned        work_queued(struct work_pool *p); /* waiting now */
+/* Now: pieces that wait, threads that run one. */
+unsigned work_queued(struct work_pool *p);
+unsigned work_running(struct work_pool *p);
 
 #endif

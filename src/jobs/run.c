@@ -110,14 +110,14 @@ void jobs_count(enum job_kind kind, enum job_outcome outcome, int64_t took_us)
 #include "tbl/job_kinds.def"
     };
 #undef X
-#define X(name, kind, task, queue, function) [JOB_##name] = { METRIC_JOBS_STARTED_##name, METRIC_JOBS_MS_##name },
+#define X(name, kind, task, queue, function) [JOB_##name] = { METRIC_JOBS_STARTED_##name, METRIC_JOB_TIME_##name },
     static const enum metric always[JOB_KINDS][2] = {
 #include "tbl/job_kinds.def"
     };
 #undef X
 
     metric_add(always[kind][0], 1);
-    metric_add(always[kind][1], (uint64_t)took_us / 1000);
+    metric_observe(always[kind][1], took_us);
     if (outcome <= JOB_DEAD) /* lost and given back: somebody else ends it */
         metric_add(ends[kind][outcome], 1);
 }

@@ -2,6 +2,7 @@
 #include "search/search.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
 
 #include <stdio.h>
 
@@ -80,6 +81,10 @@ static double ms_since(int64_t start_us)
     return (double)(clock_steady_us() - start_us) / 1000.0;
 }
 
+static const enum metric leg_time[LEG_COUNT] = {
+    [LEG_KEYWORD] = METRIC_SEARCH_TIME_KEYWORD, [LEG_VECTOR] = METRIC_SEARCH_TIME_VECTOR
+};
+
 static void ask_leg(const struct run *run, enum leg leg, struct passages *found, struct search_leg *ret)
 {
     struct search_found f = { 0 };
@@ -104,6 +109,7 @@ static void ask_leg(const struct run *run, enum leg leg, struct passages *found,
         *found = f.passages;
     }
     ret->ms = ms_since(start_us);
+    metric_observe(leg_time[leg], (int64_t)(ret->ms * 1000));
 }
 
 /* No leg answered: why, as one error. */

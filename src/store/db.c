@@ -2,6 +2,7 @@
 #include "store/db.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "store/db_error.h"
 
 #include <stdio.h>
@@ -204,7 +205,9 @@ int db_query(struct db *db, struct arena *a, enum sql q, const char *const *args
         return error_set(err, ERR_TOO_LARGE, "%s: the memory of this request is used up", sql_info[q].name);
     if (db_prepare(db, q, err) < 0)
         return -1;
+    int64_t   start_us = clock_steady_us();
     PGresult *res = PQexecPrepared(db->conn, sql_info[q].name, nargs, args, NULL, NULL, 0);
+    metric_observe(METRIC_DB_TIME_WORK, clock_steady_us() - start_us);
     if (!arena_defer(a, release_result, res))
         return error_set(err, ERR_TOO_LARGE, "%s: no room for the result", sql_info[q].name);
     if (PQresultStatus(res) != PGRES_TUPLES_OK && PQresultStatus(res) != PGRES_COMMAND_OK) {

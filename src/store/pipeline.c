@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "store/db_error.h"
 
 #include <stdio.h>
@@ -270,6 +271,7 @@ static void take_answer(struct link *l, PGresult *res)
         PQclear(res);
     } else if (!arena_defer(q->arena, release_result, res)) /* which has cleared it */
         error_set(&err, ERR_TOO_LARGE, "%s: no room for the result", sql_info[q->sql].name);
+    metric_observe(METRIC_DB_TIME_READ, clock_steady_us() - q->started_us);
     finish(l, q, &rows, &err);
 }
 
