@@ -1,6 +1,6 @@
 /* pipeline.c - see pipeline.h. What one loop turn submits leaves as a batch: the statements with their scopes inside (sql_info.scoped), then one Sync,
    so they are one transaction and cost one write, one answer and one commit. A statement that fails takes those behind it in its batch along:
-   they are sent again. A lost connection fails what is in flight (reads: the client asks again) and is opened anew. */
+   they are sent again. What a lost connection had in flight (reads) goes out on another, or waits for the one that is opened at once in its place. */
 #include "store/pipeline.h"
 
 #include "base/clock.h"
@@ -10,7 +10,14 @@
 
 #include <stdio.h>
 
-enum { RECONNECT_MS = 250, CONNECT_MS = 5000, MAX_ARGS = 24, BATCH = 32, MAX_TRIES = 8 };
+enum {
+    RECONNECT_MS = 250,
+    CONNECT_MS = 5000,
+    MAX_ARGS = 24,
+    BATCH = 32,
+    MAX_TRIES = 8,
+    LOSS_TRIES = 4 /* what a lost connection counts */
+};
 
 /* Who is nobody, so that row level security shows nothing before a statement has said who acts; and one plan a statement for all tenants, along
    an index always: a plan must not depend on whose request came first (docs/decisions/0009). */
@@ -20,7 +27,8 @@ static const char session_options[] =
     "-c app.tenant_id=" NOBODY " -c app.user_id=" NOBODY
     " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off -c jit=off";
 
-enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_PREPARING, LINK_UP };
+/* LINK_RETURNING: lost, and connected anew in this loop turn. LINK_DOWN: that failed, the next attempt comes after a pause. */
+enum link_state { LINK_DOWN, LINK_RETURNING, LINK_CONNECTING, LINK_PREPARING, LINK_UP };
 
 struct link {
     struct loop_fd         watch;
@@ -40,6 +48,7 @@ struct pipeline {
     struct loop *loop;
     char        *conninfo;
     unsigned     count, max_waiting, waiting;
+    bool         closing;
     /* Submitted while the first connections are still being made: sent with the first that stands, failed with the last that does not. */
     struct pipeline_query *pending, **pending_last;
     struct link            links[];
@@ -115,29 +124,46 @@ static void link_empty(struct link *l)
     l->expects_end = false;
 }
 
-/* Everything in flight fails, and a new connection is tried soon. */
-static void link_lost(struct link *l, const char *why)
+/* Sends what lost its connection or its batch again, as another try; one that has had enough of them fails. */
+static void send_again(struct link *l, struct pipeline_query *q, unsigned tries, const char *why)
+{
+    for (struct pipeline_query *next; q; q = next) {
+        struct error err = { 0 };
+
+        next = q->next;
+        l->in_flight--;
+        l->owner->waiting--;
+        q->tries += tries;
+        if (q->tries <= MAX_TRIES && pipeline_submit(l->owner, q))
+            continue;
+        error_set(&err, ERR_UNAVAILABLE, "database: %s", why);
+        q->done(q, NULL, &err);
+    }
+}
+
+/* A connection that stood is replaced at once; one that could not be made is tried again after a pause. */
+static void link_lost(struct link *l, const char *reason)
 {
     struct error           err = { 0 }, ignored = { 0 };
     struct pipeline_query *q;
+    char                   why[256];
+    int64_t                pause_us = l->state == LINK_UP ? 0 : RECONNECT_MS * 1000;
 
-    error_set(&err, ERR_UNAVAILABLE, "database: %s", why);
-    if (l->state == LINK_UP || l->in_flight > 0)
+    snprintf(why, sizeof why, "%s", reason); /* libpq's text goes with the connection */
+    if (l->state == LINK_UP)
         log_at(LOG_WARNING, "read lane: lost a database connection: %s", why);
     if (l->watch.events != 0 && loop_watch(l->owner->loop, &l->watch, 0, &ignored) < 0)
         l->watch.events = 0; /* the descriptor is gone already */
     *l->last = l->aborted;
     q = l->first;
     link_empty(l);
-    l->state = LINK_DOWN;
+    l->state = pause_us == 0 ? LINK_RETURNING : LINK_DOWN;
     PQfinish(TAKE(l->conn));
-    for (struct pipeline_query *next; q; q = next) {
-        next = q->next;
-        finish(l, q, NULL, &err);
-    }
-    if (!any_link(l->owner, LINK_CONNECTING))
+    loop_timer_set(l->owner->loop, &l->again, clock_steady_us() + pause_us);
+    send_again(l, q, LOSS_TRIES, why);
+    error_set(&err, ERR_UNAVAILABLE, "database: %s", why);
+    if (!any_link(l->owner, LINK_RETURNING))
         fail_pending(l->owner, &err);
-    loop_timer_set(l->owner->loop, &l->again, clock_steady_us() + RECONNECT_MS * 1000);
 }
 
 static void watch(struct link *l, uint32_t events)
@@ -210,7 +236,7 @@ static void link_connect(struct loop_timer *t)
 {
     struct link *l = (struct link *)((char *)t - offsetof(struct link, again));
 
-    if (l->state != LINK_DOWN) { /* the timer of an attempt, not of the pause between two */
+    if (l->state > LINK_RETURNING) { /* the timer of an attempt, not of the pause between two */
         link_lost(l, "connecting took too long");
         return;
     }
@@ -237,16 +263,7 @@ static void take_end(struct link *l)
     l->syncs--;
     l->aborted = NULL;
     l->aborted_last = &l->aborted;
-    for (struct pipeline_query *next; q; q = next) {
-        struct error err = { 0 };
-
-        next = q->next;
-        l->in_flight--;
-        l->owner->waiting--;
-        error_set(&err, ERR_UNAVAILABLE, "database: others' errors took it along %u times", q->tries);
-        if (++q->tries > MAX_TRIES || !pipeline_submit(l->owner, q))
-            q->done(q, NULL, &err);
-    }
+    send_again(l, q, 1, "others' errors took it along too often");
 }
 
 /* What the statement at the head came to. */
@@ -308,6 +325,15 @@ static bool take_prepared(struct link *l, PGresult *res)
     return st == PGRES_COMMAND_OK || st == PGRES_PIPELINE_SYNC;
 }
 
+/* FATAL is PostgreSQL's word for an error that ends the session (an administrator's command, a crash), not the statement. */
+static bool ends_connection(const struct link *l, const PGresult *res)
+{
+    const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    return PQresultStatus(res) == PGRES_FATAL_ERROR
+           && (PQstatus(l->conn) != CONNECTION_OK || (severity && str_eq(str_of(severity), S("FATAL"))));
+}
+
 static void link_results(struct link *l)
 {
     bool idle = false; /* a NULL ends a statement; two in a row: nothing is left */
@@ -322,9 +348,9 @@ static void link_results(struct link *l)
             continue;
         }
         idle = false;
-        if (PQresultStatus(res) == PGRES_FATAL_ERROR && PQstatus(l->conn) != CONNECTION_OK) {
+        if (ends_connection(l, res)) {
             PQclear(res);
-            link_lost(l, "the connection broke");
+            link_lost(l, "PostgreSQL ended the connection");
             return;
         }
         if (l->state == LINK_PREPARING) {
@@ -347,11 +373,9 @@ static void link_ready(struct loop_fd *w, uint32_t events)
         link_connecting(l);
         return;
     }
-    if (l->state == LINK_DOWN)
-        return;
-    if ((events & EPOLLOUT) != 0)
+    if ((events & EPOLLOUT) != 0 && l->state > LINK_CONNECTING)
         flush_link(l);
-    if (l->state == LINK_DOWN || (events & ~(uint32_t)EPOLLOUT) == 0)
+    if (l->state <= LINK_CONNECTING || (events & ~(uint32_t)EPOLLOUT) == 0)
         return;
     if (!PQconsumeInput(l->conn)) {
         link_lost(l, PQerrorMessage(l->conn));
@@ -389,6 +413,7 @@ void pipeline_close(struct pipeline *p)
 {
     if (!p)
         return;
+    p->closing = true;
     for (unsigned i = 0; i < p->count; i++) {
         if (p->links[i].conn)
             link_lost(&p->links[i], "the server stops");
@@ -430,7 +455,7 @@ bool pipeline_submit(struct pipeline *p, struct pipeline_query *q)
     struct link *l = best_link(p);
 
     assert(sql_info[q->sql].scoped && q->nargs == sql_info[q->sql].params && q->nargs + 2 <= MAX_ARGS);
-    if (p->waiting >= p->max_waiting || (!l && !any_link(p, LINK_CONNECTING)))
+    if (p->closing || p->waiting >= p->max_waiting || (!l && !any_link(p, LINK_RETURNING)))
         return false;
     q->started_us = clock_steady_us();
     if (!l) {

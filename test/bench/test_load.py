@@ -148,7 +148,7 @@ def test_arrivals_are_poisson_and_the_seed_fixes_them():
 
 def test_paths_are_asked_in_turn_with_their_own_header():
     got, server = load(ok, paths="/a\n/b?x=1 X-API-Key: second\n", rate=100)
-    lines = [head[0] for head in server.seen]
-    assert lines[:4] == ["GET /a HTTP/1.1", "GET /b?x=1 HTTP/1.1"] * 2 and abs(lines.count(lines[0]) - len(lines) / 2) <= 1
+    lines = [head[0] for head in server.seen]  # in the order in which the server's threads woke
+    assert set(lines) == {"GET /a HTTP/1.1", "GET /b?x=1 HTTP/1.1"} and abs(lines.count(lines[0]) - len(lines) / 2) <= 1
     assert all(("X-API-Key: second" in head) == ("/b" in head[0]) for head in server.seen)
     assert got["late_self"] < got["sent"] / 2

@@ -139,6 +139,16 @@ static int time_busy(struct bench *b, struct str n, struct str text, struct erro
     return done;
 }
 
+static int answer(struct bench *b, struct str command, struct str n, struct str text, struct error *err)
+{
+    if (str_eq(command, S("query")))
+        return time_queries(b, n, text, /* pauses= */ false, err);
+    if (str_eq(command, S("busy")))
+        return time_busy(b, n, text, err);
+    printf("%.3f", (double)time_ingest(b) / 1e3);
+    return 0;
+}
+
 static int run_rounds(struct embedder *e, struct arena *a, const struct input *in, struct error *err)
 {
     struct bench b = { .e = e, .in = in, .v = arena_alloc_array(a, in->n * embedder_dims(e) + 1, sizeof(float)) };
@@ -147,11 +157,7 @@ static int run_rounds(struct embedder *e, struct arena *a, const struct input *i
     while (b.v && !b.failed && fgets(line, sizeof line, stdin)) {
         struct str rest = str_trim(str_of(line)), word = str_cut(&rest, ' '), n = str_cut(&rest, ' ');
 
-        if (str_eq(word, S("ingest")))
-            printf("%.3f", (double)time_ingest(&b) / 1e3);
-        else if (str_eq(word, S("query")) && time_queries(&b, n, rest, /* pauses= */ false, err) < 0)
-            return -1;
-        else if (str_eq(word, S("busy")) && time_busy(&b, n, rest, err) < 0)
+        if (answer(&b, word, n, rest, err) < 0)
             return -1;
         printf("\n");
         fflush(stdout);

@@ -30,11 +30,12 @@ def crowd(dms):
 
 
 class Saboteur(threading.Thread):
-    """Cancels what the read lane's backends run, again and again, and ends one of them now and then."""
+    """Cancels what the read lane's backends run, again and again, and ends one of them each so many turns."""
 
-    def __init__(self, server):
+    def __init__(self, server, cancel, end_each):
         super().__init__()
-        self.server, self.over, self.cancelled, self.ended = server, threading.Event(), 0, 0
+        self.server, self.over, self.cancel, self.end_each = server, threading.Event(), cancel, end_each
+        self.cancelled, self.ended = 0, 0
 
     def run(self):
         secret = (self.server.data / "secrets" / "postgres-admin").read_text().strip()
@@ -43,8 +44,9 @@ class Saboteur(threading.Thread):
             for turn in itertools.count(1):
                 if self.over.wait(0.003):
                     return
-                self.cancelled += len(admin.execute(f"SELECT pg_cancel_backend(pid) {lane} AND state = 'active'").fetchall())
-                if turn % 500 == 0:
+                if self.cancel:
+                    self.cancelled += len(admin.execute(f"SELECT pg_cancel_backend(pid) {lane} AND state = 'active'").fetchall())
+                if turn % self.end_each == 0:
                     self.ended += len(admin.execute(f"SELECT pg_terminate_backend(pid) {lane} LIMIT 1").fetchall())
 
 
@@ -77,19 +79,32 @@ async def visitor(dms, crowd, share, counts):
     writer.close()
 
 
-def test_no_scope_leaks_while_statements_are_cancelled_and_connections_end(dms, crowd):
-    counts, saboteur = {}, Saboteur(dms)
+def visit(dms, crowd, saboteur, requests):
+    """How often which status came while the saboteur was at work."""
+    counts = {}
 
-    async def visit():
-        await asyncio.gather(*(visitor(dms, crowd, REQUESTS // CONNECTIONS, counts) for _ in range(CONNECTIONS)))
+    async def all_visitors():
+        await asyncio.gather(*(visitor(dms, crowd, requests // CONNECTIONS, counts) for _ in range(CONNECTIONS)))
 
     saboteur.start()
     try:
-        asyncio.run(visit())
+        asyncio.run(all_visitors())
     finally:
         saboteur.over.set()
         saboteur.join()
+    return counts
+
+
+def test_no_scope_leaks_while_statements_are_cancelled_and_connections_end(dms, crowd):
+    saboteur = Saboteur(dms, cancel=True, end_each=500)
+    counts = visit(dms, crowd, saboteur, REQUESTS)
     assert saboteur.cancelled > 100 and saboteur.ended > 0, "errors were injected"
     assert counts[200] > REQUESTS / 2, "an error does not stop the others"
     time.sleep(0.5)
     assert crowd[0].ok("GET", f"/documents/{crowd[0].document}")["title"] == crowd[0].word, "and afterwards all is as before"
+
+
+def test_no_read_is_lost_with_its_connection(dms, crowd):
+    saboteur = Saboteur(dms, cancel=False, end_each=30)
+    counts = visit(dms, crowd, saboteur, REQUESTS // 10)
+    assert saboteur.ended > 3 and 503 not in counts, (saboteur.ended, counts)
