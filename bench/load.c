@@ -469,7 +469,7 @@ static void print_slices(const struct load *l)
         const struct slice *s = &l->slices[i];
         printf(
             "%s\n  {\"at_ms\": %llu, \"ok\": %llu, \"refused\": %llu, \"failed\": %llu, \"p50\": %.3f, \"p95\": %.3f, \"max\": %.3f}",
-            i > 0 ? "," : "", (unsigned long long)(i * l->slice_ms), (unsigned long long)s->ok,
+            i > 0 ? "," : "", (unsigned long long)i * l->slice_ms, (unsigned long long)s->ok,
             (unsigned long long)s->refused, (unsigned long long)s->failed, percentile(&s->latency, .5),
             percentile(&s->latency, .95), (double)s->latency.max / 1000);
     }

@@ -16,6 +16,7 @@ import time
 import uuid
 
 import httpx
+import psycopg
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -205,6 +206,12 @@ class Server:
                     return found[1]
             return None
         return wait_for(token, seconds, f"a mail with a token to {to}")
+
+    def database(self, **options):
+        """A connection that sees and may do everything, as the administrator of the private PostgreSQL."""
+        secret = (self.data / "secrets" / "postgres-admin").read_text().strip()
+        return psycopg.connect(host=str(self.data / "run"), user="dms_admin", password=secret, dbname="dms", autocommit=True,
+                               options="-c search_path=dms,ext", **options)
 
     # what a program does
 

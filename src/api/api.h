@@ -79,14 +79,15 @@ void api_notify_document(struct request *req, const char *document_id, unsigned 
                          const char *step);
 
 /* --- the parts --- */
-struct auth_cache *auth_cache_open(unsigned ttl_ms, struct error *err);
+/* entries: how many credentials it remembers, at least 8. */
+struct auth_cache *auth_cache_open(unsigned ttl_ms, unsigned entries, struct error *err);
 void               auth_cache_close(struct auth_cache *c);
-/* digest: SHA-256 of the credential. False: not there, too old, or run out. */
-bool auth_cache_get(struct auth_cache *c, const unsigned char digest[32], struct principal *ret);
+/* digest: SHA-256 of the credential. False: not there, or run out. ret_fresh: it was checked less than ttl_ms ago. */
+bool auth_cache_get(struct auth_cache *c, const unsigned char digest[32], struct principal *ret, bool *ret_fresh);
 void auth_cache_put(struct auth_cache *c, const unsigned char digest[32], const struct principal *who);
-int  api_authenticate(struct request *req);      /* http_app.authenticate */
-int  api_authenticate_slow(struct request *req); /* http_app.authenticate_slow */
-void auth_cache_forget_session(struct auth_cache *c, const char *session_id);
+enum auth_state api_authenticate(struct request *req);      /* http_app.authenticate */
+int             api_authenticate_slow(struct request *req); /* http_app.authenticate_slow */
+void            auth_cache_forget_session(struct auth_cache *c, const char *session_id);
 /* dms_<env>_<sk|pk>_<26 random><6 checksum> */
 const char *api_key_make(struct arena *a, const char *env, const char *kind);
 bool        api_key_plausible(struct str key);

@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-enum { SLOTS = 8192, PROBES = 8, SHARDS = 16 };
+enum { PROBES = 8, SHARDS = 16 };
 
 struct entry {
     unsigned char    digest[HASH_SIZE]; /* of the credential */
@@ -16,19 +16,21 @@ struct entry {
 
 struct auth_cache {
     int64_t         ttl_us;
+    unsigned        slots;
     pthread_mutex_t lock[SHARDS];
-    struct entry    entries[SLOTS];
+    struct entry    entries[]; /* memory that no credential has touched costs nothing */
 };
 
-struct auth_cache *auth_cache_open(unsigned ttl_ms, struct error *err)
+struct auth_cache *auth_cache_open(unsigned ttl_ms, unsigned entries, struct error *err)
 {
-    struct auth_cache *c = calloc(1, sizeof *c);
+    struct auth_cache *c = calloc(1, sizeof *c + entries * sizeof c->entries[0]);
 
     if (!c) {
         error_set(err, ERR_UNAVAILABLE, "no memory for the credential cache");
         return NULL;
     }
     c->ttl_us = (int64_t)ttl_ms * 1000;
+    c->slots = entries / PROBES * PROBES;
     for (unsigned i = 0; i < SHARDS; i++)
         pthread_mutex_init(&c->lock[i], NULL);
     return c;
@@ -44,16 +46,17 @@ void auth_cache_close(struct auth_cache *c)
 }
 
 /* Entries of a digest stand next to one another in one shard's run of slots. */
-static unsigned first_slot(const unsigned char digest[HASH_SIZE])
+static unsigned first_slot(const struct auth_cache *c, const unsigned char digest[HASH_SIZE])
 {
-    unsigned at = ((unsigned)digest[0] << 8 | digest[1]) % (SLOTS / PROBES);
+    uint32_t at;
 
-    return at * PROBES;
+    memcpy(&at, digest, sizeof at);
+    return at % (c->slots / PROBES) * PROBES;
 }
 
-bool auth_cache_get(struct auth_cache *c, const unsigned char digest[HASH_SIZE], struct principal *ret)
+bool auth_cache_get(struct auth_cache *c, const unsigned char digest[HASH_SIZE], struct principal *ret, bool *ret_fresh)
 {
-    unsigned         from = first_slot(digest);
+    unsigned         from = first_slot(c, digest);
     pthread_mutex_t *lock = &c->lock[from / PROBES % SHARDS];
     int64_t          now = clock_steady_us();
     bool             found = false;
@@ -62,10 +65,11 @@ bool auth_cache_get(struct auth_cache *c, const unsigned char digest[HASH_SIZE],
     for (unsigned i = from; !found && i < from + PROBES; i++) {
         struct entry *e = &c->entries[i];
 
-        found = e->checked_us != 0 && bytes_equal(e->digest, digest, HASH_SIZE) && now - e->checked_us < c->ttl_us
-                && e->who.expires_us > clock_wall_us();
-        if (found)
+        found = e->checked_us != 0 && bytes_equal(e->digest, digest, HASH_SIZE) && e->who.expires_us > clock_wall_us();
+        if (found) {
             *ret = e->who;
+            *ret_fresh = now - e->checked_us < c->ttl_us;
+        }
     }
     pthread_mutex_unlock(lock);
     return found;
@@ -73,7 +77,7 @@ bool auth_cache_get(struct auth_cache *c, const unsigned char digest[HASH_SIZE],
 
 void auth_cache_put(struct auth_cache *c, const unsigned char digest[HASH_SIZE], const struct principal *who)
 {
-    unsigned         from = first_slot(digest);
+    unsigned         from = first_slot(c, digest);
     pthread_mutex_t *lock = &c->lock[from / PROBES % SHARDS];
     struct entry    *oldest = &c->entries[from];
 
@@ -96,7 +100,7 @@ void auth_cache_put(struct auth_cache *c, const unsigned char digest[HASH_SIZE],
 
 void auth_cache_forget_session(struct auth_cache *c, const char *session_id)
 {
-    for (unsigned i = 0; i < SLOTS; i++) {
+    for (unsigned i = 0; i < c->slots; i++) {
         pthread_mutex_t *lock = &c->lock[i / PROBES % SHARDS];
 
         pthread_mutex_lock(lock);

@@ -1,10 +1,12 @@
 /* authenticate.c - from a credential to a principal. What was checked is trusted for auth_cache_ms, so that most requests ask nobody and
-   a revoked session, key or member is out everywhere within that time. Knows no passwords: those are auth.c's. */
+   a revoked session, key or member is out everywhere within that time; after it one statement of the read lane sees whether it still holds.
+   Only what is new, or holds no more, goes the slow way, which alone refuses. Knows no passwords: those are auth.c's. */
 #include "api/api.h"
 
 #include "base/clock.h"
 #include "crypto/hash.h"
 #include "domain/plan.h"
+#include "store/pipeline.h"
 
 /* The credential of a request: exactly one of the two headers. kind: 'u' or 'k'. */
 static int credential(struct request *req, char *ret_kind, struct str *ret, struct error *err)
@@ -27,54 +29,6 @@ static int credential(struct request *req, char *ret_kind, struct str *ret, stru
     return ret->n <= TOKEN_MAX ? 0 : error_set(err, ERR_UNAUTHORIZED, "a credential of %zu bytes", ret->n);
 }
 
-int api_authenticate(struct request *req)
-{
-    unsigned char digest[HASH_SIZE];
-    struct str    secret;
-    char          kind;
-
-    if (credential(req, &kind, &secret, &req->err) < 0)
-        return -1;
-    if (kind == 'k' && !api_key_plausible(secret))
-        return error_set(&req->err, ERR_UNAUTHORIZED, "not an API key (checksum)");
-    hash_of(secret, digest);
-    return auth_cache_get(api_of(req)->auth, digest, &req->who) ? 1 : 0;
-}
-
-static void set_member(struct principal *who, struct rows *r)
-{
-    enum role role = ROLE_VIEWER;
-
-    if (role_parse(row_text(r, "role"), &role) < 0)
-        r->bad = true;
-    who->role = role;
-    who->plan = plan_by_name(row_text(r, "plan"));
-}
-
-static int check_token(struct request *req, struct str token, struct principal *who)
-{
-    struct api         *api = api_of(req);
-    struct token_claims c;
-    struct rows         r;
-
-    if (token_verify(api->keys, token, clock_wall_us() / 1000000, &c, &req->err) < 0)
-        return -1;
-    struct db_scope scope = { c.tenant, c.subject };
-    if (db_query_alone(api_db(req), scope, &req->arena, SQL_AUTH_SESSION, ARGS(c.session, c.subject), &r, &req->err)
-        < 0)
-        return -1;
-    if (!row_next(&r))
-        return error_set(&req->err, ERR_UNAUTHORIZED, "the session has ended");
-    memcpy(who->tenant_id, c.tenant, sizeof who->tenant_id);
-    memcpy(who->user_id, c.subject, sizeof who->user_id);
-    memcpy(who->session_id, c.session, sizeof who->session_id);
-    who->kind = 'u';
-    who->expires_us = c.expires_at * 1000000;
-    set_member(who, &r);
-    who->granted = role_permissions((enum role)who->role) | PERM_SIGNED_IN;
-    return r.bad ? error_set(&req->err, ERR_INTERNAL, "AUTH_SESSION: unexpected columns") : 0;
-}
-
 static uint64_t scope_bits(const char *scopes)
 {
     struct str rest = str_of(scopes);
@@ -87,6 +41,114 @@ static uint64_t scope_bits(const char *scopes)
             bits |= UINT64_C(1) << bit;
     }
     return bits;
+}
+
+/* What this credential may do: columns role and plan, of a key also kind and scopes. */
+static int set_grants(struct principal *who, struct rows *r, struct error *err)
+{
+    enum role role = ROLE_VIEWER;
+
+    if (role_parse(row_text(r, "role"), &role) < 0)
+        r->bad = true;
+    who->role = role;
+    who->plan = plan_by_name(row_text(r, "plan"));
+    who->granted = role_permissions(role);
+    if (who->kind == 'k') {
+        who->granted &= scope_bits(row_text(r, "scopes"));
+        if (strcmp(row_text(r, "kind"), "pk") == 0)
+            who->granted &= PERM(document_read) | PERM(search_query);
+    }
+    who->granted |= PERM_SIGNED_IN;
+    return r->bad ? error_set(err, ERR_INTERNAL, "a principal with unexpected columns") : 0;
+}
+
+/* One that was known is asked for again in one statement, on the loop's own connections. */
+struct recheck {
+    struct pipeline_query query;
+    struct request       *req;
+    struct principal      who;
+    unsigned char         digest[HASH_SIZE];
+    const char           *args[2];
+};
+
+static void rechecked(struct pipeline_query *q, struct rows *rows, const struct error *err)
+{
+    struct recheck *again = (struct recheck *)q;
+    struct error    ignored = { 0 };
+    bool            known = err->code == ERR_NONE && row_next(rows) && set_grants(&again->who, rows, &ignored) == 0;
+
+    if (known) {
+        auth_cache_put(api_of(again->req)->auth, again->digest, &again->who);
+        again->req->who = again->who;
+    }
+    request_authenticated(again->req, known);
+}
+
+static enum auth_state recheck(struct request *req, const struct principal *who, const unsigned char digest[HASH_SIZE])
+{
+    struct recheck *again = arena_alloc(&req->arena, sizeof *again);
+
+    if (!again)
+        return AUTH_UNKNOWN;
+    again->req = req;
+    again->who = *who;
+    memcpy(again->digest, digest, sizeof again->digest);
+    again->args[0] = again->who.session_id;
+    again->args[1] = again->who.user_id;
+    again->query =
+        (struct pipeline_query){ .sql = who->kind == 'k' ? SQL_GET_PRINCIPAL_OF_KEY : SQL_GET_PRINCIPAL_OF_SESSION,
+                                 .scope = { again->who.tenant_id, again->who.user_id },
+                                 .args = again->args,
+                                 .nargs = 2,
+                                 .arena = &req->arena,
+                                 .done = rechecked };
+    return pipeline_submit(req->loop_state, &again->query) ? AUTH_ASKED : AUTH_UNKNOWN;
+}
+
+enum auth_state api_authenticate(struct request *req)
+{
+    unsigned char    digest[HASH_SIZE];
+    struct principal who;
+    struct str       secret;
+    bool             fresh;
+    char             kind;
+
+    if (credential(req, &kind, &secret, &req->err) < 0)
+        return AUTH_REFUSED;
+    if (kind == 'k' && !api_key_plausible(secret)) {
+        error_set(&req->err, ERR_UNAUTHORIZED, "not an API key (checksum)");
+        return AUTH_REFUSED;
+    }
+    hash_of(secret, digest);
+    if (!auth_cache_get(api_of(req)->auth, digest, &who, &fresh))
+        return AUTH_UNKNOWN;
+    if (!fresh)
+        return recheck(req, &who, digest);
+    req->who = who;
+    return AUTH_KNOWN;
+}
+
+static int check_token(struct request *req, struct str token, struct principal *who)
+{
+    struct api         *api = api_of(req);
+    struct token_claims c;
+    struct rows         r;
+
+    if (token_verify(api->keys, token, clock_wall_us() / 1000000, &c, &req->err) < 0)
+        return -1;
+    struct db_scope scope = { c.tenant, c.subject };
+    if (db_query_alone(api_db(req), scope, &req->arena, SQL_GET_PRINCIPAL_OF_SESSION, ARGS(c.session, c.subject), &r,
+                       &req->err)
+        < 0)
+        return -1;
+    if (!row_next(&r))
+        return error_set(&req->err, ERR_UNAUTHORIZED, "the session has ended");
+    memcpy(who->tenant_id, c.tenant, sizeof who->tenant_id);
+    memcpy(who->user_id, c.subject, sizeof who->user_id);
+    memcpy(who->session_id, c.session, sizeof who->session_id);
+    who->kind = 'u';
+    who->expires_us = c.expires_at * 1000000;
+    return set_grants(who, &r, &req->err);
 }
 
 static int check_key(struct request *req, struct str key, struct principal *who)
@@ -107,13 +169,8 @@ static int check_key(struct request *req, struct str key, struct principal *who)
     memcpy(who->session_id, row_text(&r, "id"), 36);
     who->kind = 'k';
     who->expires_us = INT64_MAX;
-    set_member(who, &r);
-    who->granted = scope_bits(row_text(&r, "scopes")) & role_permissions((enum role)who->role);
-    if (strcmp(row_text(&r, "kind"), "pk") == 0)
-        who->granted &= PERM(document_read) | PERM(search_query);
-    who->granted |= PERM_SIGNED_IN;
-    if (r.bad)
-        return error_set(&req->err, ERR_INTERNAL, "AUTH_KEY: unexpected columns");
+    if (set_grants(who, &r, &req->err) < 0)
+        return -1;
     struct db_scope scope = { who->tenant_id, who->user_id };
     return db_query_alone(api_db(req), scope, &req->arena, SQL_API_KEY_USED, ARGS(who->session_id), &r, &req->err);
 }

@@ -110,7 +110,7 @@ static int open_parts(struct app *app, struct api *api, struct error *err)
         return -1;
     api->keys = token_keys_open(path_join(&app->arena, app->secrets_dir, "jwt.key"), api->issuer, err);
     api->blobs = api->keys ? blob_store_open(app->blob_dir, s->min_free_disk, err) : NULL;
-    api->auth = api->blobs ? auth_cache_open((unsigned)s->auth_cache_ms, err) : NULL;
+    api->auth = api->blobs ? auth_cache_open((unsigned)s->auth_cache_ms, (unsigned)s->auth_cache_entries, err) : NULL;
     api->limiter = api->auth ? limiter_open(err) : NULL;
     api->events = api->limiter ? event_hub_open(err) : NULL;
     api->queue = api->events ? queue_open(app_redis(app, &why), err) : NULL;

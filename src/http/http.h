@@ -105,6 +105,9 @@ struct request {
     struct request_private *priv;
 };
 
+/* AUTH_ASKED: request_authenticated will be called, on this thread. AUTH_UNKNOWN: ask authenticate_slow. AUTH_REFUSED: req->err says why. */
+enum auth_state { AUTH_REFUSED = -1, AUTH_UNKNOWN, AUTH_KNOWN, AUTH_ASKED };
+
 /* What the application is, for the server. All run on loop threads unless said otherwise and must not block. */
 struct http_app {
     const struct route *routes;
@@ -113,8 +116,8 @@ struct http_app {
     void *(*loop_open)(void *arg, struct loop *loop, struct error *err); /* once per loop: state for the read lane */
     void (*loop_close)(void *loop_state);
     void (*loop_flush)(void *loop_state); /* end of each turn */
-    /* Once headers and route are known. 1: req->who is filled from memory; 0: ask authenticate_slow; -1: req->err. Public routes skip both. */
-    int (*authenticate)(struct request *req);
+    /* Once headers and route are known. Public routes skip both. */
+    enum auth_state (*authenticate)(struct request *req);
     int (*authenticate_slow)(struct request *req); /* on the work lane, may block. 0 or -1 */
     /* Rate limit, after authentication; may set answer headers. 0, or -1 and req->err (RATE_LIMITED). */
     int (*limit)(struct request *req);
@@ -175,5 +178,7 @@ bool        request_param_bool(const struct request *req, const char *name, bool
 MUST_CHECK int request_if_match(struct request *req, const char *etag);
 /* A read-lane request whose answer is set, or whose req->err is: sends it. On the loop's thread. */
 void request_done(struct request *req);
+/* What AUTH_ASKED came to. known: req->who is filled; else authenticate_slow is asked. On the loop's thread. */
+void request_authenticated(struct request *req, bool known);
 
 #endif

@@ -149,6 +149,7 @@ struct request_private {
     struct conn            *conn;
     struct MHD_Connection  *mhd;
     enum state              state;
+    enum auth_state         auth;
     bool                    begun, continued, suspended, is_head, close_after, answered, gone, done, over, cut_off;
     const char             *target; /* as sent */
     struct str              query;

@@ -457,23 +457,47 @@ static void authenticate_done(struct request_private *p)
     request_resume(p);
 }
 
+/* False: there is an answer, that the work lane is full. */
+static bool authenticate_slowly(struct request_private *p)
+{
+    if (request_work(p, run_authenticate, authenticate_done))
+        return true;
+    error_set(&p->req.err, ERR_UNAVAILABLE, "the work lane is full");
+    refuse_body(p);
+    return false;
+}
+
+void request_authenticated(struct request *req, bool known)
+{
+    struct request_private *p = private_of(req);
+
+    p->auth = known ? AUTH_KNOWN : AUTH_UNKNOWN;
+    if (!p->suspended) /* the answer came before authenticate had returned */
+        return;
+    if (!known && authenticate_slowly(p))
+        return;
+    if (known)
+        admit_after_auth(p);
+    request_resume(p);
+}
+
 static void authenticate(struct request_private *p)
 {
     struct http_app *app = &p->loop->server->app;
-    int              r = p->req.route->needs & PERM_PUBLIC || !app->authenticate ? 1 : app->authenticate(&p->req);
+    enum auth_state  state;
 
-    p->result = r < 0 ? -1 : 0;
-    if (r != 0) {
+    p->auth = AUTH_ASKED;
+    state = p->req.route->needs & PERM_PUBLIC || !app->authenticate ? AUTH_KNOWN : app->authenticate(&p->req);
+    if (state == AUTH_ASKED)
+        state = p->auth;
+    p->result = state == AUTH_REFUSED ? -1 : 0;
+    if (state == AUTH_KNOWN || state == AUTH_REFUSED) {
         admit_after_auth(p);
         return;
     }
     conn_phase(p->conn, CONN_RUN);
-    if (request_work(p, run_authenticate, authenticate_done)) {
+    if (state == AUTH_ASKED || authenticate_slowly(p))
         request_suspend(p);
-        return;
-    }
-    error_set(&p->req.err, ERR_UNAVAILABLE, "the work lane is full");
-    refuse_body(p);
 }
 
 static const char *known_method(struct request_private *p, const char *method)

@@ -162,7 +162,7 @@ static void end_of_turn(void *arg)
         if (!l->resumed && !is_pending(l->small) && !is_pending(l->large))
             break;
     }
-    if (l->server->app.loop_flush)
+    if (l->state && l->server->app.loop_flush)
         l->server->app.loop_flush(l->state);
     access_log_flush(l);
 }
@@ -429,6 +429,8 @@ static void abort_sinks(struct http_loop *l)
 
 static void close_loop(struct http_loop *l)
 {
+    if (l->state && l->server->app.loop_close) /* while the requests live whose statements it ends */
+        l->server->app.loop_close(TAKE(l->state));
     if (l->small && l->large)
         finish_loop(l);
     if (l->small)
@@ -442,8 +444,6 @@ static void close_loop(struct http_loop *l)
         next = c->next;
         conn_free(c);
     }
-    if (l->state && l->server->app.loop_close)
-        l->server->app.loop_close(l->state);
     closep(&l->listen_watch.fd);
     for (struct request_private *p = l->spare, *next; p; p = next) {
         next = p->next;

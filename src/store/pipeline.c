@@ -452,10 +452,10 @@ static bool send_query(struct link *l, const struct pipeline_query *q)
 
 bool pipeline_submit(struct pipeline *p, struct pipeline_query *q)
 {
-    struct link *l = best_link(p);
+    struct link *l = p ? best_link(p) : NULL;
 
     assert(sql_info[q->sql].scoped && q->nargs == sql_info[q->sql].params && q->nargs + 2 <= MAX_ARGS);
-    if (p->closing || p->waiting >= p->max_waiting || (!l && !any_link(p, LINK_RETURNING)))
+    if (!p || p->closing || p->waiting >= p->max_waiting || (!l && !any_link(p, LINK_RETURNING)))
         return false;
     q->started_us = clock_steady_us();
     if (!l) {
@@ -486,10 +486,10 @@ void pipeline_flush(struct pipeline *p)
 
 unsigned pipeline_waiting(const struct pipeline *p)
 {
-    return p->waiting;
+    return p ? p->waiting : 0;
 }
 
 bool pipeline_up(const struct pipeline *p)
 {
-    return any_link(p, LINK_UP);
+    return p && any_link(p, LINK_UP);
 }

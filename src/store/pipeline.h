@@ -28,7 +28,7 @@ struct pipeline_query {
     bool     ends_batch; /* a Sync was sent behind it */
 };
 
-/* False when no connection stands or too many wait: answer 503. done is not called then. */
+/* False when no connection stands, too many wait or p is NULL (closed): answer 503. done is not called then. */
 MUST_CHECK bool pipeline_submit(struct pipeline *p, struct pipeline_query *q);
 /* At the end of each loop turn: one write per connection for all that was submitted in it. */
 void     pipeline_flush(struct pipeline *p);

@@ -149,6 +149,41 @@ def test_api_keys_have_their_scopes_and_nothing_else(dms, owner):
         assert key.get("/documents").status_code == 401, "a revoked key is out at once"
 
 
+TRUST_SECONDS = 5  # what the service promises; the setting auth_cache_ms is 3 s
+
+
+def test_what_changes_in_the_database_is_seen_by_those_who_were_known(dms):
+    """Another replica's change: this one hears of it by looking at the credential again."""
+    with dms.register() as one, dms.login(one.email) as two, one.api_key(["document.read", "folder.create"]) as key, dms.database() as db:
+        tenant = one.me()["organization"]["id"]
+
+        def change(statement):
+            assert db.execute(statement, (tenant,)).rowcount > 0
+
+        assert two.get("/documents").status_code == key.get("/documents").status_code == 200
+        change("UPDATE api_key SET scopes = '{document.read}' WHERE tenant_id = %s")
+        wait_for(lambda: key.ok("GET", "/auth/me")["permissions"] == ["document.read"], TRUST_SECONDS, "the scope to be gone")
+        change("UPDATE membership SET role = 'Viewer' WHERE tenant_id = %s")
+        wait_for(lambda: one.post("/folders", json={"name": "x"}).status_code == 403, TRUST_SECONDS, "the lower role")
+        change("UPDATE api_key SET revoked_at = now() WHERE tenant_id = %s")
+        wait_for(lambda: key.get("/documents").status_code == 401, TRUST_SECONDS, "the key to be out")
+        db.execute("UPDATE session SET revoked_at = now() WHERE id = (SELECT id FROM session WHERE tenant_id = %s ORDER BY created_at DESC LIMIT 1)", (tenant,))
+        wait_for(lambda: two.get("/documents").status_code == 401, TRUST_SECONDS, "the session to be out")
+        assert one.get("/documents").status_code == 200, "the other session stays"
+
+
+def test_the_use_of_a_key_is_noted_once_a_minute(dms, owner):
+    def used(db):
+        return db.execute("SELECT last_used_at FROM api_key WHERE tenant_id = %s", (tenant,)).fetchone()[0]
+
+    tenant = owner.me()["organization"]["id"]
+    with owner.api_key(["document.read"]) as key, dms.database() as db:
+        assert key.get("/documents").status_code == 200
+        first = used(db)
+        db.execute("UPDATE api_key SET last_used_at = now() - interval '2 minutes' WHERE tenant_id = %s", (tenant,))
+        wait_for(lambda: key.get("/documents").status_code == 200 and used(db) > first, TRUST_SECONDS, "a later use")
+
+
 def test_api_keys_cannot_hold_more_than_their_maker(owner):
     with owner.api_key(["apikey.manage", "document.read"]) as key:
         assert key.post("/api-keys", json={"name": "n", "scopes": ["document.purge"]}).status_code == 400

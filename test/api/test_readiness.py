@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 
-import psycopg
 import pytest
 from conftest import BUILD, Server, wait_for
 
@@ -43,8 +42,7 @@ def state(server, item, **env):
 
 
 def sql(server, text):
-    secret = (server.data / "secrets" / "postgres-admin").read_text().strip()
-    with psycopg.connect(f"host={server.data}/run user=dms_admin dbname=dms password={secret}", autocommit=True) as connection:
+    with server.database() as connection:
         connection.execute(text)
 
 

@@ -32,10 +32,8 @@ class Finding:
 
 
 def database(server):
-    """A connection that sees everything, as the administrator of the private PostgreSQL."""
-    secret = (server.data / "secrets/postgres-admin").read_text().strip()
-    return psycopg.connect(host=str(server.data / "run"), user="dms_admin", password=secret, dbname="dms", autocommit=True,
-                           row_factory=dict_row, options="-c search_path=dms,ext")
+    """A connection that sees everything; a row is a dict."""
+    return server.database(row_factory=dict_row)
 
 
 def rows(db, sql, *args):

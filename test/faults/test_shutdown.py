@@ -38,6 +38,25 @@ class Reader(threading.Thread):
         self.client.close()
 
 
+def test_sigterm_does_not_wait_for_ever_for_statements(start_dms):
+    """Reads whose statements do not come back are answered, or their connections closed, when the time is up; nothing is used that is gone."""
+    server = start_dms(env=SETTINGS | {"DMS_STOP_SECONDS": "1"})
+    with server.register() as client, server.database() as db:
+        document = client.upload("held")["id"]
+        db.autocommit = False
+        db.execute("LOCK TABLE document IN ACCESS EXCLUSIVE MODE")
+        held = [connect(server) for _ in range(300)]
+        request = f"GET /api/v1/documents/{document} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {client.headers['Authorization']}\r\n\r\n"
+        for one in held:
+            one.sendall(request.encode())
+        wait_for(lambda: db.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'document'::regclass").fetchone()[0] > 0, 10,
+                 "a statement that waits")
+        server.process.send_signal(signal.SIGTERM)
+        answers = [one.recv(4096) for one in held]
+    assert all(a == b"" or a.startswith(b"HTTP/1.1 503") for a in answers), [a[:100] for a in answers if a][:3]
+    assert server.process.wait(40) == 0
+
+
 @pytest.mark.parametrize("round_", range(2))
 def test_sigterm_under_load_finishes_what_runs(start_dms, tmp_path, round_):
     server = start_dms(env=SETTINGS)

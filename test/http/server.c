@@ -317,24 +317,26 @@ static int know(struct request *req, const char *token, bool slow)
         req->who.granted = known[i].granted;
         snprintf(req->who.name, sizeof req->who.name, "%s", known[i].name);
         snprintf(req->who.tenant_id, sizeof req->who.tenant_id, "01890000-0000-7000-8000-000000000001");
-        return 1;
+        return AUTH_KNOWN;
     }
-    return 0;
+    return AUTH_UNKNOWN;
 }
 
-static int authenticate(struct request *req)
+static enum auth_state authenticate(struct request *req)
 {
     const char *token = request_header(req, "Authorization");
 
-    if (!token)
-        return error_set(&req->err, ERR_UNAUTHORIZED, "no credential");
+    if (!token) {
+        error_set(&req->err, ERR_UNAUTHORIZED, "no credential");
+        return AUTH_REFUSED;
+    }
     return know(req, token, /* slow */ false);
 }
 
 static int authenticate_slow(struct request *req)
 {
     clock_sleep_ms(5);
-    if (know(req, request_header(req, "Authorization"), /* slow */ true))
+    if (know(req, request_header(req, "Authorization"), /* slow */ true) == AUTH_KNOWN)
         return 0;
     return error_set(&req->err, ERR_UNAUTHORIZED, "unknown credential");
 }

@@ -7,7 +7,6 @@ import random
 import threading
 import time
 
-import psycopg
 import pytest
 
 TENANTS, CONNECTIONS, REQUESTS = 20, 32, 100_000
@@ -38,9 +37,8 @@ class Saboteur(threading.Thread):
         self.cancelled, self.ended = 0, 0
 
     def run(self):
-        secret = (self.server.data / "secrets" / "postgres-admin").read_text().strip()
         lane = "FROM pg_stat_activity WHERE application_name = 'dms read lane'"
-        with psycopg.connect(host=str(self.server.data / "run"), user="dms_admin", password=secret, dbname="dms", autocommit=True) as admin:
+        with self.server.database() as admin:
             for turn in itertools.count(1):
                 if self.over.wait(0.003):
                     return
