@@ -13,9 +13,18 @@
 #include "store/db.h"
 #include "store/job.h"
 
+enum { API_LOOPS = 64 }; /* the most that the setting loops allows */
+
 struct auth_cache;
+struct pipeline;
 struct limiter;
 struct event_hub;
+
+/* What loop_open gives each event loop: its ways to the database, NULL once they are closed. Slow statements have one of their own, so that
+   quick ones never wait behind them. */
+struct api_loop {
+    struct pipeline *quick, *slow;
+};
 
 /* Made by serve at start; immutable afterwards but for what its parts lock themselves. */
 struct api {
@@ -30,6 +39,8 @@ struct api {
     struct limiter        *limiter;
     struct event_hub      *events;
     struct work_pool      *pool;
+    struct api_loop        loops[API_LOOPS]; /* filled while the server is opened */
+    unsigned               loop_count;
     struct http_server    *server;
     int64_t                started_us;
 };

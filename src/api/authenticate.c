@@ -102,7 +102,9 @@ static enum auth_state recheck(struct request *req, const struct principal *who,
                                  .nargs = 2,
                                  .arena = &req->arena,
                                  .done = rechecked };
-    return pipeline_submit(req->loop_state, &again->query) ? AUTH_ASKED : AUTH_UNKNOWN;
+    struct api_loop *loop = req->loop_state;
+    struct error     ignored = { 0 };
+    return pipeline_submit(loop->quick, &again->query, &ignored) == 0 ? AUTH_ASKED : AUTH_UNKNOWN;
 }
 
 enum auth_state api_authenticate(struct request *req)

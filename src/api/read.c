@@ -142,6 +142,12 @@ static enum sql statement_of(const struct request *req)
     return (enum sql)req->route->sql;
 }
 
+/* Whether the statement looks at all of a tenant's rows instead of a page of them. */
+static bool reads_all(const struct request *req, enum sql sql)
+{
+    return sql == SQL_GET_DOCUMENTS_SORTED || request_param_bool(req, "count", false);
+}
+
 int api_read(struct request *req)
 {
     struct read *read = arena_alloc(&req->arena, sizeof *read);
@@ -167,7 +173,6 @@ int api_read(struct request *req)
                                            .nargs = n,
                                            .arena = &req->arena,
                                            .done = done };
-    if (pipeline_submit(req->loop_state, &read->query))
-        return 0;
-    return error_set(&req->err, ERR_UNAVAILABLE, "the read lane has no database connection, or too many wait");
+    struct api_loop *loop = req->loop_state;
+    return pipeline_submit(reads_all(req, read->query.sql) ? loop->slow : loop->quick, &read->query, &req->err);
 }

@@ -112,20 +112,44 @@ const size_t api_route_count = ARRAY_LEN(api_routes);
 
 static void *loop_open_hook(void *arg, struct loop *loop, struct error *err)
 {
-    struct api *api = arg;
+    struct api             *api = arg;
+    const struct settings  *s = api->settings;
+    struct pipeline_options quick = { .name = "dms read lane",
+                                      .connections = (unsigned)s->loop_connections,
+                                      .max_waiting = (unsigned)s->work_queue * 4,
+                                      .batch = 32,
+                                      .timeout_ms = (unsigned)s->loop_timeout_ms };
+    struct pipeline_options slow = { .name = "dms slow lists",
+                                     .connections = (unsigned)s->slow_connections,
+                                     .max_waiting = (unsigned)s->work_queue,
+                                     .per_tenant = (unsigned)s->slow_per_tenant,
+                                     .batch = 1,
+                                     .timeout_ms = (unsigned)s->slow_timeout_ms };
+    struct api_loop        *l = &api->loops[api->loop_count++];
 
-    return pipeline_open(loop, api->conninfo, (unsigned)api->settings->loop_connections,
-                         (unsigned)api->settings->work_queue * 4, err);
+    assert(api->loop_count <= API_LOOPS);
+    l->quick = pipeline_open(loop, api->conninfo, quick, err);
+    l->slow = l->quick ? pipeline_open(loop, api->conninfo, slow, err) : NULL;
+    if (l->slow)
+        return l;
+    pipeline_close(TAKE(l->quick));
+    return NULL;
 }
 
 static void loop_close_hook(void *state)
 {
-    pipeline_close(state);
+    struct api_loop *l = state;
+
+    pipeline_close(TAKE(l->quick));
+    pipeline_close(TAKE(l->slow));
 }
 
 static void loop_flush_hook(void *state)
 {
-    pipeline_flush(state);
+    struct api_loop *l = state;
+
+    pipeline_flush(l->quick);
+    pipeline_flush(l->slow);
 }
 
 static uint64_t max_upload(struct request *req)

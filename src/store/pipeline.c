@@ -14,7 +14,7 @@ enum {
     RECONNECT_MS = 250,
     CONNECT_MS = 5000,
     MAX_ARGS = 24,
-    BATCH = 32,
+    MAX_BATCH = 32,
     MAX_TRIES = 8,
     LOSS_TRIES = 4 /* what a lost connection counts */
 };
@@ -45,10 +45,12 @@ struct link {
 };
 
 struct pipeline {
-    struct loop *loop;
-    char        *conninfo;
-    unsigned     count, max_waiting, waiting;
-    bool         closing;
+    struct loop            *loop;
+    char                   *conninfo;
+    char                    options[512];
+    unsigned                count, waiting;
+    bool                    closing;
+    struct pipeline_options with;
     /* Submitted while the first connections are still being made: sent with the first that stands, failed with the last that does not. */
     struct pipeline_query *pending, **pending_last;
     struct link            links[];
@@ -104,13 +106,12 @@ static void fail_pending(struct pipeline *p, const struct error *err)
 
 static void send_pending(struct pipeline *p)
 {
-    struct error err = { 0 };
-
-    error_set(&err, ERR_UNAVAILABLE, "database: no connection stands");
     for (struct pipeline_query *q = take_pending(p), *next; q; q = next) {
+        struct error err = { 0 };
+
         next = q->next;
         p->waiting--;
-        if (!pipeline_submit(p, q))
+        if (pipeline_submit(p, q, &err) < 0)
             q->done(q, NULL, &err);
     }
 }
@@ -134,9 +135,10 @@ static void send_again(struct link *l, struct pipeline_query *q, unsigned tries,
         l->in_flight--;
         l->owner->waiting--;
         q->tries += tries;
-        if (q->tries <= MAX_TRIES && pipeline_submit(l->owner, q))
+        if (q->tries > MAX_TRIES)
+            error_set(&err, ERR_UNAVAILABLE, "database: %s", why);
+        else if (pipeline_submit(l->owner, q, &err) == 0)
             continue;
-        error_set(&err, ERR_UNAVAILABLE, "database: %s", why);
         q->done(q, NULL, &err);
     }
 }
@@ -151,7 +153,7 @@ static void link_lost(struct link *l, const char *reason)
 
     snprintf(why, sizeof why, "%s", reason); /* libpq's text goes with the connection */
     if (l->state == LINK_UP)
-        log_at(LOG_WARNING, "read lane: lost a database connection: %s", why);
+        log_at(LOG_WARNING, "%s: lost a database connection: %s", l->owner->with.name, why);
     if (l->watch.events != 0 && loop_watch(l->owner->loop, &l->watch, 0, &ignored) < 0)
         l->watch.events = 0; /* the descriptor is gone already */
     *l->last = l->aborted;
@@ -241,7 +243,7 @@ static void link_connect(struct loop_timer *t)
         return;
     }
     const char *keys[] = { "dbname", "application_name", "client_encoding", "connect_timeout", "options", NULL };
-    const char *values[] = { l->owner->conninfo, "dms read lane", "UTF8", "5", session_options, NULL };
+    const char *values[] = { l->owner->conninfo, l->owner->with.name, "UTF8", "5", l->owner->options, NULL };
 
     l->conn = PQconnectStartParams(keys, values, /* expand_dbname= */ 1);
     if (!l->conn || PQstatus(l->conn) == CONNECTION_BAD) {
@@ -384,10 +386,9 @@ static void link_ready(struct loop_fd *w, uint32_t events)
     link_results(l);
 }
 
-struct pipeline *pipeline_open(struct loop *loop, const char *conninfo, unsigned connections, unsigned max_waiting,
-                               struct error *err)
+struct pipeline *pipeline_open(struct loop *loop, const char *conninfo, struct pipeline_options with, struct error *err)
 {
-    struct pipeline *p = calloc(1, sizeof *p + connections * sizeof p->links[0]);
+    struct pipeline *p = calloc(1, sizeof *p + with.connections * sizeof p->links[0]);
 
     if (!p || !(p->conninfo = strdup(conninfo))) {
         free(p);
@@ -395,10 +396,12 @@ struct pipeline *pipeline_open(struct loop *loop, const char *conninfo, unsigned
         return NULL;
     }
     p->loop = loop;
-    p->count = connections;
-    p->max_waiting = max_waiting;
+    p->count = with.connections;
+    p->with = with;
+    p->with.batch = with.batch < MAX_BATCH ? with.batch : MAX_BATCH;
+    snprintf(p->options, sizeof p->options, "%s -c statement_timeout=%u", session_options, with.timeout_ms);
     p->pending_last = &p->pending;
-    for (unsigned i = 0; i < connections; i++) {
+    for (unsigned i = 0; i < p->count; i++) {
         struct link *l = &p->links[i];
 
         l->owner = p;
@@ -450,46 +453,58 @@ static bool send_query(struct link *l, const struct pipeline_query *q)
     return PQsendQueryPrepared(l->conn, sql_info[q->sql].name, n, args, NULL, NULL, 0);
 }
 
-bool pipeline_submit(struct pipeline *p, struct pipeline_query *q)
+/* How many of a tenant's statements are with the connections. */
+static unsigned waiting_of(const struct pipeline *p, const char *tenant_id)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < p->count; i++)
+        for (const struct pipeline_query *q = p->links[i].first; q; q = q->next)
+            n += q->scope.tenant_id && strcmp(q->scope.tenant_id, tenant_id) == 0;
+    return n;
+}
+
+static int admit(const struct pipeline *p, const struct pipeline_query *q, const struct link *l, struct error *err)
+{
+    if (!p || p->closing || (!l && !any_link(p, LINK_RETURNING)))
+        return error_set(err, ERR_UNAVAILABLE, "the read lane has no database connection");
+    if (p->waiting >= p->with.max_waiting)
+        return error_set(err, ERR_UNAVAILABLE, "too many statements wait in the read lane");
+    if (p->with.per_tenant > 0 && q->scope.tenant_id && waiting_of(p, q->scope.tenant_id) >= p->with.per_tenant)
+        return error_set(err, ERR_RATE_LIMITED, "too many slow lists of this organization wait");
+    return 0;
+}
+
+int pipeline_submit(struct pipeline *p, struct pipeline_query *q, struct error *err)
 {
     struct link *l = p ? best_link(p) : NULL;
 
     assert(sql_info[q->sql].scoped && q->nargs == sql_info[q->sql].params && q->nargs + 2 <= MAX_ARGS);
-    if (!p || p->closing || p->waiting >= p->max_waiting || (!l && !any_link(p, LINK_RETURNING)))
-        return false;
+    if (admit(p, q, l, err) < 0)
+        return -1;
     q->started_us = clock_steady_us();
     if (!l) {
         append(&p->pending_last, q);
         p->waiting++;
-        return true;
+        return 0;
     }
     if (!send_query(l, q)) {
         link_lost(l, PQerrorMessage(l->conn));
-        return false;
+        return error_set(err, ERR_UNAVAILABLE, "the read lane lost its database connection");
     }
     q->ends_batch = false;
     append(&l->last, q);
     l->newest = q;
     l->in_flight++;
     p->waiting++;
-    if (++l->unsynced == BATCH)
+    if (++l->unsynced >= p->with.batch)
         sync_link(l);
-    return true;
+    return 0;
 }
 
 void pipeline_flush(struct pipeline *p)
 {
-    for (unsigned i = 0; i < p->count; i++)
+    for (unsigned i = 0; p && i < p->count; i++)
         if (p->links[i].unsynced > 0)
             sync_link(&p->links[i]);
-}
-
-unsigned pipeline_waiting(const struct pipeline *p)
-{
-    return p ? p->waiting : 0;
-}
-
-bool pipeline_up(const struct pipeline *p)
-{
-    return p && any_link(p, LINK_UP);
 }

@@ -8,8 +8,17 @@
 
 struct pipeline;
 
-/* connections: how many; conninfo as for db_open. Connects and prepares in the background, again after a loss. */
-struct pipeline *pipeline_open(struct loop *loop, const char *conninfo, unsigned connections, unsigned max_waiting,
+struct pipeline_options {
+    const char *name; /* static: the application_name of its connections */
+    unsigned    connections;
+    unsigned    max_waiting; /* statements, in all; more are refused */
+    unsigned    per_tenant;  /* 0: as many as there are in all */
+    unsigned batch; /* statements that share a transaction, at most 32; 1: none waits for another's result or error */
+    unsigned timeout_ms; /* of a statement */
+};
+
+/* conninfo as for db_open. Connects and prepares in the background, again after a loss. */
+struct pipeline *pipeline_open(struct loop *loop, const char *conninfo, struct pipeline_options with,
                                struct error *err);
 void             pipeline_close(struct pipeline *p);
 
@@ -28,11 +37,9 @@ struct pipeline_query {
     bool     ends_batch; /* a Sync was sent behind it */
 };
 
-/* False when no connection stands, too many wait or p is NULL (closed): answer 503. done is not called then. */
-MUST_CHECK bool pipeline_submit(struct pipeline *p, struct pipeline_query *q);
-/* At the end of each loop turn: one write per connection for all that was submitted in it. */
-void     pipeline_flush(struct pipeline *p);
-unsigned pipeline_waiting(const struct pipeline *p);
-bool     pipeline_up(const struct pipeline *p);
+/* -1 when no connection stands, too many wait (of this tenant) or p is NULL (closed). done is not called then. */
+MUST_CHECK int pipeline_submit(struct pipeline *p, struct pipeline_query *q, struct error *err);
+/* At the end of each loop turn: one write per connection for all that was submitted in it. p may be NULL. */
+void pipeline_flush(struct pipeline *p);
 
 #endif
