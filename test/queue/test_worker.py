@@ -125,7 +125,8 @@ def test_a_stopped_worker_gives_its_job_back_at_no_cost(dms):
     wait_for(lambda: not pathlib.Path(f"/proc/{first}").exists(), 20, "the worker to end")
     assert time.monotonic() - start < 10
     dms.wait(document, seconds=120)
-    assert dms.job(document)["attempts"] == 1
+    timeline = dms.client.ok("GET", f"/documents/{document}/timeline")["items"]
+    assert dms.job(document)["attempts"] == 1, (dms.job(document), timeline)
 
 
 def test_a_file_that_cannot_be_read_ends_at_once_with_its_cause(dms):
