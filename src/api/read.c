@@ -128,6 +128,7 @@ static const struct alternative {
     { SQL_GET_DOCUMENTS, "trashed", "false", SQL_GET_DOCUMENTS_SORTED },
     { SQL_GET_DOCUMENTS, "folder_id", "", SQL_GET_DOCUMENTS_IN_FOLDER },
     { SQL_GET_DOCUMENTS, "status", "processed", SQL_GET_DOCUMENTS_UNPROCESSED },
+    { SQL_GET_JOBS, "state", "succeeded", SQL_GET_JOBS_UNFINISHED },
 };
 
 static enum sql statement_of(const struct request *req)

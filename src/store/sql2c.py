@@ -22,7 +22,8 @@ def c_string(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def statement(path: Path) -> str:
+def statement(path: Path) -> tuple[int, str, str | None]:
+    """(parameters, text, scoped or None) of a file."""
     lines = [line.split(" -- ")[0].rstrip() for line in path.read_text().splitlines() if not line.lstrip().startswith("--")]
     text = " ".join(line.strip() for line in lines if line.strip()).rstrip(";")
     if not text or ";" in re.sub(r"'[^']*'", "", text):
@@ -33,13 +34,19 @@ def statement(path: Path) -> str:
     tenant = len(params) + 1
     inner = text.replace("current_setting('app.tenant_id')::uuid", f"${tenant}::uuid")
     scoped = SCOPED.format(text=inner, tenant=tenant, user=tenant + 1) if path.stem.startswith("get_") else None
-    return f"X({path.stem.upper()}, {len(params)}, {c_string(text)}, {c_string(scoped) if scoped else 'NULL'})"
+    return len(params), text, scoped
+
+
+def row(path: Path) -> str:
+    params, text, scoped = statement(path)
+    return f"X({path.stem.upper()}, {params}, {c_string(text)}, {c_string(scoped) if scoped else 'NULL'})"
 
 
 def main() -> None:
     output, *files = sys.argv[1:]
-    rows = [statement(Path(f)) for f in sorted(files) if f.endswith(".sql")]
+    rows = [row(Path(f)) for f in sorted(files) if f.endswith(".sql")]
     Path(output).write_text("/* Made by sql2c.py from src/store/sql. */\n" + "\n".join(rows) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,9 @@
--- The tenant's live API keys, newest first.
+-- The tenant's live API keys, newest first, along the index api_key_by_time.
 WITH page AS (
     SELECT k.*, row_number() OVER (ORDER BY k.created_at DESC, k.id DESC) AS n FROM api_key k
     WHERE k.tenant_id = current_setting('app.tenant_id')::uuid AND k.revoked_at IS NULL
-      AND ($2::text IS NULL OR (k.created_at, k.id) < ($2::timestamptz, $3::uuid))
+      AND (k.created_at, k.id) < (CASE WHEN $2::timestamptz IS NULL THEN 'infinity' ELSE $2 END,
+                                  CASE WHEN $3::uuid IS NULL THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff' ELSE $3 END)
     ORDER BY k.created_at DESC, k.id DESC LIMIT $1::int + 1)
 SELECT coalesce(json_agg(json_build_object('id', p.id, 'name', p.name, 'type', p.kind, 'prefix', p.prefix, 'scopes', p.scopes,
            'created_at', p.created_at, 'expires_at', p.expires_at, 'last_used_at', p.last_used_at) ORDER BY p.n)

@@ -1,6 +1,6 @@
--- The passages of a document in order.
+-- The passages of a document in order. The vectors are asked for one by one: of an EXISTS the planner may read them all beforehand.
 WITH page AS (
-    SELECT c.*, EXISTS (SELECT 1 FROM embedding e WHERE e.tenant_id = c.tenant_id AND e.chunk_id = c.id) AS embedded, row_number() OVER (ORDER BY c.ordinal) AS n
+    SELECT c.*, (SELECT 1 FROM embedding e WHERE e.tenant_id = c.tenant_id AND e.chunk_id = c.id LIMIT 1) IS NOT NULL AS embedded, row_number() OVER (ORDER BY c.ordinal) AS n
     FROM chunk c WHERE c.tenant_id = current_setting('app.tenant_id')::uuid AND c.document_id = $1
       AND c.ordinal > CASE WHEN $3::int IS NULL THEN -1 ELSE $3 END AND ($4::text IS NULL OR true)
     ORDER BY c.ordinal LIMIT $2::int + 1)
