@@ -1,0 +1,222 @@
+"""What the statements of the read lane read: a bounded number of buffers, however much a tenant has and whenever they were planned.
+
+Each file get_*.sql as the read lane prepares it (sql2c.py, the session options of pipeline.c), as the application's role under row level security, in a
+database where one tenant is big. A new get_*.sql must get its rows in CASES; one that cannot be bounded says why in UNBOUNDED.
+"""
+
+import json
+import re
+import sys
+
+import pytest
+
+from pg import ROOT, Cluster
+
+sys.path.insert(0, str(ROOT / "src/store"))
+import sql2c  # noqa: E402
+
+ONE, PAGE, LONG = 30, 300, 1500     # buffers: a row by id; a page of 20; a thousand lines at once
+DOCUMENTS, OF_ONE = 50_000, 5_000   # of the big tenant; passages, versions, lines of its longest document
+STATEMENTS = sorted((ROOT / "src/store/sql").glob("get_*.sql"))
+
+USER = "00000000-0000-4000-8000-0000000000aa"
+CURSOR = ("2026-06-01 00:00:00+00", "80000000-0000-4000-8000-000000000000")  # in the middle of everything
+START = (None, None)
+
+
+def tenant_id(number):
+    """The big one is 1."""
+    return f"00000000-0000-4000-8000-00000000000{number}"
+
+
+def documents(cursor, sort="-created_at", trashed="false", status=None, folder=None, tag=None, count="false"):
+    return ("20", *cursor, count, sort, trashed, status, folder, tag)
+
+
+# statement: {what is asked for: (the most buffers, arguments)}; an argument in braces is the id of the tenant's row of that name
+CASES = {
+    "get_api_keys": {"first": (PAGE, ("20", *START)), "next": (PAGE, ("20", *CURSOR))},
+    "get_chunk": {"one": (ONE, ("{chunk 7}",)), "none": (ONE, ("{nothing}",))},
+    "get_chunks": {"first": (PAGE, ("{document 1}", "20", *START)), "next": (PAGE, ("{document 1}", "20", "2500", "")),
+                   "short": (ONE, ("{document 7}", "20", *START)), "none": (ONE, ("{nothing}", "20", *START))},
+    "get_document": {"one": (ONE, ("{document 7}",)), "none": (ONE, ("{nothing}",))},
+    "get_documents": {"first": (PAGE, documents(START)), "next": (PAGE, documents(CURSOR)), "processed": (PAGE, documents(START, status="processed")),
+                      "common tag": (PAGE, documents(START, tag="half")), "rare tag": (PAGE, documents(START, tag="rare")),
+                      "counted": (PAGE, documents(START, count="true"))},
+    "get_documents_in_folder": {"first": (PAGE, documents(START, folder="{folder 1}")), "next": (PAGE, documents(CURSOR, folder="{folder 1}")),
+                                "few": (PAGE, documents(START, folder="{folder 7}")), "none": (ONE, documents(START, folder="{nothing}")),
+                                "counted": (PAGE, documents(START, folder="{folder 1}", count="true"))},
+    "get_documents_sorted": {"by title": (PAGE, documents(START, sort="title")), "trash": (PAGE, documents(START, trashed="true"))},
+    "get_documents_unprocessed": {"first": (PAGE, documents(START, status="error")), "next": (PAGE, documents(CURSOR, status="error")),
+                                  "none": (ONE, documents(START, status="processing")),
+                                  "few in a folder": (PAGE, documents(START, status="error", folder="{folder 7}"))},
+    "get_folder": {"one": (ONE, ("{folder 7}",)), "none": (ONE, ("{nothing}",))},
+    "get_folders": {"at the top": (LONG, (None,)), "below one": (LONG, ("{folder 1}",)), "none": (ONE, ("{nothing}",))},
+    "get_job": {"one": (ONE, ("{job 7}",)), "none": (ONE, ("{nothing}",))},
+    "get_jobs": {"first": (PAGE, ("20", *START, None)), "next": (PAGE, ("20", *CURSOR, None)), "succeeded": (PAGE, ("20", *START, "succeeded"))},
+    "get_jobs_unfinished": {"first": (PAGE, ("20", *START, "failed")), "next": (PAGE, ("20", *CURSOR, "failed")), "none": (ONE, ("20", *START, "running"))},
+    "get_timeline": {"long": (LONG, ("{document 1}",)), "short": (ONE, ("{document 7}",)), "none": (ONE, ("{nothing}",))},
+    "get_versions": {"first": (PAGE, ("{document 1}", "20", *START)), "next": (PAGE, ("{document 1}", "20", "2500", "")),
+                     "short": (ONE, ("{document 7}", "20", *START)), "none": (ONE, ("{nothing}", "20", *START))},
+}
+
+UNBOUNDED = {
+    ("get_documents", "counted"): "a total counts what it tells",
+    ("get_documents", "rare tag"): "tags are looked at document by document: no index has them in the order of a page",
+    ("get_documents_in_folder", "counted"): "a total counts what it tells",
+    ("get_documents_sorted", "by title"): "sorts all documents",
+    ("get_documents_sorted", "trash"): "sorts the trash",
+    ("get_documents_unprocessed", "few in a folder"): "looks at all documents in that status, which are few",
+}
+
+# $1: the tenant's number in names, $2: its id, $3: how many documents, $4: of the first one. In an order unlike that of the pages, as rows come to lie.
+FILL = """
+INSERT INTO tenant VALUES ($2, 'tenant ' || $1, 'unlimited');
+INSERT INTO membership SELECT $2, u, 'name', u || '@example.test', 'Owner' FROM (SELECT '{USER}'::uuid AS u UNION ALL SELECT md5('user ' || i)::uuid FROM generate_series(1, $3 / 50) i) p;
+INSERT INTO api_key SELECT $2, md5('key ' || i || ' of ' || $1)::uuid, '{USER}', 'key', 'sk', 'sk', decode(md5('key ' || i || $1), 'hex'), '{x}', NULL, NULL,
+       CASE WHEN i % 2 = 0 THEN now() END, {TIME} FROM generate_series(1, $3 / 10) i;
+INSERT INTO folder SELECT $2, md5('folder ' || i || ' of ' || $1)::uuid, CASE WHEN i > $3 / 50 THEN md5('folder 1 of ' || $1)::uuid END, 'folder ' || i, 1
+  FROM generate_series(1, $3 / 10) i;
+INSERT INTO document (tenant_id, id, folder_id, title, name, mime_type, size, sha256, status, tags, owner_id, created_at, trashed_at)
+SELECT $2, md5('document ' || i || ' of ' || $1)::uuid, md5('folder ' || CASE WHEN i % 3 = 0 THEN 1 ELSE i % ($3 / 10) END || ' of ' || $1)::uuid, 'title ' || i, 'n.txt', 'text/plain', i,
+       repeat('0', 64), CASE WHEN i % 101 = 0 THEN 'error' ELSE 'processed' END, CASE WHEN i = $3 / 2 THEN ARRAY['rare'] WHEN i % 2 = 0 THEN ARRAY['half'] ELSE '{}' END, '{USER}',
+       {TIME}, CASE WHEN i % 20 = 0 THEN now() END FROM generate_series(1, $3) i;
+INSERT INTO document_version (tenant_id, document_id, version, name, mime_type, size, sha256, author_id)
+SELECT $2, md5('document ' || d || ' of ' || $1)::uuid, v, 'n.txt', 'text/plain', 1, repeat('0', 64), '{USER}' FROM {PARTS};
+INSERT INTO chunk (tenant_id, id, document_id, version, ordinal, text, tokens, tsv)
+SELECT $2, md5('chunk ' || CASE WHEN v = 1 THEN d::text ELSE d || '/' || v END || ' of ' || $1)::uuid, md5('document ' || d || ' of ' || $1)::uuid, 1, v - 1, 'text of a passage', 4, '' FROM {PARTS};
+INSERT INTO embedding SELECT $2, 'a model', md5('chunk ' || d || ' of ' || $1)::uuid, md5('document ' || d || ' of ' || $1)::uuid, '[1]' FROM generate_series(1, $3) d;
+INSERT INTO job_event (tenant_id, document_id, version, step) SELECT $2, md5('document ' || d || ' of ' || $1)::uuid, 1, 'done' FROM {PARTS};
+INSERT INTO job (tenant_id, id, kind, queue, state, document_id, version, created_at)
+SELECT $2, md5('job ' || i || ' of ' || $1)::uuid, 'document.process', 'processing', CASE WHEN i % 100 = 0 THEN 'failed' ELSE 'succeeded' END, md5('document ' || i || ' of ' || $1)::uuid, 1, {TIME}
+  FROM generate_series(1, $3) i;
+"""
+TIME = "'2026-01-01'::timestamptz + i * 7919 % 31000 * interval '1000 seconds'"
+PARTS = "(SELECT d, 1 AS v FROM generate_series(1, $3) d UNION ALL SELECT 1, v FROM generate_series(2, $4) v) p ORDER BY md5(d::text || v)"
+
+
+def fill(cluster, number, count, of_one):
+    """As the administrator and without triggers: neither foreign keys nor the keyword index are asked about here."""
+    text = FILL.replace("{TIME}", TIME).replace("{PARTS}", PARTS).replace("{USER}", USER)
+    for i, value in enumerate((f"'{number}'", f"'{tenant_id(number)}'::uuid", str(count), str(of_one)), 1):
+        text = text.replace(f"${i}", value)
+    with cluster.connect("admin") as c:
+        c.execute("SET session_replication_role = replica")
+        c.execute(text)
+
+
+def session_options():
+    """What pipeline.c connects with."""
+    source = (ROOT / "src/store/pipeline.c").read_text()
+    nobody = re.search(r'#define NOBODY "([^"]*)"', source)[1]
+    parts = re.search(r"session_options\[\] =\s*(.*?);", source, re.S)[1].replace("NOBODY", f'"{nobody}"')
+    return "".join(re.findall(r'"([^"]*)"', parts))
+
+
+class Lane:
+    """A connection as the read lane has it, each statement prepared and planned."""
+
+    def __init__(self, cluster):
+        self.db = cluster.connect("dms_app", options=session_options())
+        for path in STATEMENTS:
+            self.db.execute(f"PREPARE {path.stem} AS {sql2c.statement(path)[2]}".encode())
+        self.run_all()
+
+    def run_all(self):
+        for name, cases in CASES.items():
+            for _, args in cases.values():
+                self.explain(name, "2", args)
+
+    def explain(self, name, tenant, args):
+        """The plan of a statement, and what came of it."""
+        def literal(value):
+            row = value.strip("{}") if value else ""
+            return "NULL" if value is None else f"md5('{row} of {tenant}')::uuid" if row != value and row else f"'{value}'"
+
+        values = ", ".join([*map(literal, args), f"'{tenant_id(tenant)}'", f"'{USER}'"])
+        return self.db.execute(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE {name}({values})".encode()).fetchone()[0][0]["Plan"]
+
+
+def nodes(plan):
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def too_much(plan, most):
+    """What is wrong with a plan that was run, None when nothing is."""
+    read = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    if read > most:
+        return f"{read} buffers, of at most {most}"
+    for node in nodes(plan):
+        if node["Node Type"] == "Seq Scan":
+            return f"reads all of {node['Relation Name']}"
+        if "Sort" in node["Node Type"] and node["Actual Rows"] * node["Actual Loops"] > 1001:
+            return f"sorts {node['Actual Rows']} rows"
+    return None
+
+
+class Installation:
+    """Statements planned three times: when it was small, after a dump was restored, which brings no statistics, and after ANALYZE."""
+
+    def __init__(self):
+        self.cluster = Cluster(settings=["autovacuum=off"])
+        self.grown = Lane(self.cluster)
+        for tenant in "2345":
+            fill(self.cluster, tenant, 200, 20)
+        self.admin("ANALYZE")  # as autovacuum does within a minute; it is not waited for
+        self.grown.run_all()
+        fill(self.cluster, "1", DOCUMENTS, OF_ONE)
+
+    def restored(self):
+        self.admin("SET allow_system_table_mods = on",
+                   "DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'dms'::regnamespace)",
+                   "UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relnamespace = 'dms'::regnamespace AND relkind = 'r'")
+        return Lane(self.cluster)
+
+    def analyzed(self):
+        self.admin("ANALYZE")
+        return self.grown
+
+    def admin(self, *statements):
+        with self.cluster.connect("admin") as c:
+            for s in statements:
+                c.execute(s)
+
+
+@pytest.fixture(scope="module")
+def installation():
+    i = Installation()
+    yield i
+    i.cluster.stop()
+
+
+@pytest.fixture(scope="module", params=["grown", "restored", "analyzed"])
+def lane(request, installation):
+    return installation.grown if request.param == "grown" else getattr(installation, request.param)()
+
+
+@pytest.mark.parametrize("name", [path.stem for path in STATEMENTS])
+def test_a_statement_reads_a_bounded_number_of_buffers(lane, name):
+    assert name in CASES, "a new statement of the read lane: say in CASES with which arguments it is to be asked, and what it may read"
+    for asked, (most, args) in CASES[name].items():
+        for tenant in "12":
+            wrong = too_much(lane.explain(name, tenant, args), most)
+            if (name, asked) not in UNBOUNDED:
+                assert not wrong, f"{asked}, tenant {tenant}: {wrong}"
+            elif tenant == "1":
+                assert wrong, f"{asked} is bounded by now: it needs no line in UNBOUNDED"
+
+
+def test_no_case_is_of_a_statement_that_is_gone():
+    assert set(CASES) == {path.stem for path in STATEMENTS}
+    assert all(asked in CASES[name] for name, asked in UNBOUNDED)
+
+
+def test_a_page_has_its_rows_and_another_tenants_row_is_not_there(lane):
+    # Else the figures above were of statements that found nothing.
+    assert lane.explain("get_document", "1", ("{document 7}",))["Actual Rows"] == 1
+    page = next(n for n in nodes(lane.explain("get_documents", "1", documents(START))) if n["Node Type"] == "Limit")
+    assert page["Actual Rows"] == 21
+    values = f"md5('document 7 of 1')::uuid, '{tenant_id('2')}', '{USER}'"
+    assert lane.db.execute(f"EXECUTE get_document({values})".encode()).fetchall() == []
