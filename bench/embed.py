@@ -71,7 +71,8 @@ class Ours:
         self.feed = b"".join(t.encode() + b"\0" for t in texts)
         self.command = [str(tool), *arguments, str(model), str(threads)]
         file = CACHE / "texts"
-        file.write_bytes(self.feed)
+        if not file.exists() or file.read_bytes() != self.feed:  # another encoder may be reading it
+            file.write_bytes(self.feed)
         self.process = subprocess.Popen([*self.command, "rounds", file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
     def ask(self, line):

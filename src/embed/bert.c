@@ -1,11 +1,10 @@
-/* bert.c - see bert.h. The rows of all sequences of a batch go through each matrix product together; only attention looks at one
-   sequence at a time. The only includer of OpenBLAS, which is told to use one thread: who calls decides about threads. */
+/* bert.c - see bert.h. The tokens of all sequences of a batch go through each matrix product together, panel by panel (kernels.h); only
+   attention looks at one sequence at a time. Knows no threads: who calls decides about them. */
 #include "embed/bert.h"
 
 #include "embed/kernels.h"
 #include "embed/safetensors.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,24 +18,22 @@ enum {
     INNER = 1536,
     POSITIONS = 512,
     QKV = 3 * WIDTH,
-    PER_TOKEN = WIDTH + INNER + WIDTH, /* floats of scratch */
+    PER_TOKEN = WIDTH + QKV + WIDTH, /* floats of scratch */
+    BLOCK = 64,                      /* tokens whose inner layer stays in the second cache; a multiple of every panel */
     NAME = 96,
-    FEW_ROWS = 40, /* up to here our own product is faster than the packing one (a query) */
 };
-static_assert(QKV + WIDTH == INNER, "the attention's output lies behind q, k and v in the room of the inner layer");
+static_assert((int)HEAD == (int)KERNEL_HEAD && (int)BERT_MAX_TOKENS == (int)KERNEL_KEYS
+                  && BLOCK % KERNEL_PANEL_MAX == 0,
+              "");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weights are read as they lie in the file");
-
-struct dense {
-    const float *weight, *bias; /* [out][in], [out] */
-};
 
 struct norm {
     const float *gain, *shift;
 };
 
 struct layer {
-    struct dense query, key, value, attention, inner, outer;
-    struct norm  attention_norm, norm;
+    struct product query, key, value, attention, inner, outer;
+    struct norm    attention_norm, norm;
 };
 
 struct bert {
@@ -49,8 +46,9 @@ struct bert {
 
 struct bert_scratch {
     size_t max_tokens, bytes;
-    float *x, *inner, *context; /* rows of WIDTH, INNER, WIDTH */
-    float *scores;              /* one head of one sequence */
+    float *x, *qkv, *context; /* of all tokens, with WIDTH, QKV, WIDTH features */
+    float *inner;             /* of a block, with INNER features */
+    float *scores;            /* of a panel with one head of one sequence */
 };
 
 /* What to find where: the place in struct bert or struct layer, the name in the file, the shape. */
@@ -103,6 +101,23 @@ static int find_weights(const struct bert *b, void *owner, const char *prefix, c
     return 0;
 }
 
+static void shape(struct product *p, size_t in, size_t out, enum product_step then)
+{
+    p->in = in;
+    p->out = out;
+    p->then = then;
+}
+
+static void shape_layer(struct layer *l)
+{
+    shape(&l->query, WIDTH, WIDTH, PRODUCT_ONLY);
+    shape(&l->key, WIDTH, WIDTH, PRODUCT_ONLY);
+    shape(&l->value, WIDTH, WIDTH, PRODUCT_ONLY);
+    shape(&l->attention, WIDTH, WIDTH, PRODUCT_ADD);
+    shape(&l->inner, WIDTH, INNER, PRODUCT_GELU);
+    shape(&l->outer, INNER, WIDTH, PRODUCT_ADD);
+}
+
 static int find_all(struct bert *b, struct error *err)
 {
     if (find_weights(b, b, "", embedding_weights, ARRAY_LEN(embedding_weights), err) < 0)
@@ -113,6 +128,7 @@ static int find_all(struct bert *b, struct error *err)
         snprintf(prefix, sizeof prefix, "encoder.layer.%u.", i);
         if (find_weights(b, &b->layers[i], prefix, layer_weights, ARRAY_LEN(layer_weights), err) < 0)
             return -1;
+        shape_layer(&b->layers[i]);
     }
     return 0;
 }
@@ -127,10 +143,8 @@ struct bert *bert_open(const char *path, struct error *err)
     }
     b->kernels = kernels_best();
     b->file = safetensors_open(path, err);
-    if (b->file && find_all(b, err) == 0) {
-        openblas_set_num_threads(1);
+    if (b->file && find_all(b, err) == 0)
         return b;
-    }
     bert_close(b);
     return NULL;
 }
@@ -146,21 +160,22 @@ void bert_close(struct bert *b)
 struct bert_scratch *bert_scratch_open(size_t max_tokens, struct error *err)
 {
     struct bert_scratch *s = calloc(1, sizeof *s);
-    size_t               scores = (size_t)BERT_MAX_TOKENS * BERT_MAX_TOKENS;
+    size_t               scores = (size_t)(KERNEL_KEYS + KERNEL_BEHIND) * KERNEL_PANEL_MAX;
 
-    assert(max_tokens >= BERT_MAX_TOKENS && max_tokens <= 1 << 20);
+    assert(max_tokens >= BERT_MAX_TOKENS && max_tokens <= 1 << 20 && max_tokens % KERNEL_PANEL_MAX == 0);
     if (!s)
         goto fail;
     s->max_tokens = max_tokens;
-    s->bytes = (max_tokens * PER_TOKEN + scores) * sizeof(float);
+    s->bytes = (max_tokens * PER_TOKEN + (size_t)BLOCK * INNER + scores) * sizeof(float);
     void *p = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
                    0); /* not touched, so not yet there */
     if (p == MAP_FAILED)
         goto fail;
     s->scores = p;
-    s->x = s->scores + scores;
-    s->inner = s->x + max_tokens * WIDTH;
-    s->context = s->inner + max_tokens * INNER;
+    s->inner = s->scores + scores;
+    s->qkv = s->inner + (size_t)BLOCK * INNER;
+    s->context = s->qkv + max_tokens * QKV; /* not the last: KERNEL_BEHIND */
+    s->x = s->context + max_tokens * WIDTH;
     return s;
 fail:
     error_set(err, ERR_UNAVAILABLE, "no memory for embedding %zu tokens", max_tokens);
@@ -176,96 +191,95 @@ void bert_scratch_close(struct bert_scratch *s)
     free(s);
 }
 
-/* y[rows][out] = x[rows][in] times the transposed weight[out][in]; the rows of y lie `stride` apart. */
-static void multiply(const struct bert *b, const float *x, size_t rows, size_t in, const float *weight, size_t out,
-                     float *y, size_t stride)
+/* Where the numbers of token t begin; they lie a panel apart. */
+static float *token_at(const struct bert *b, float *rows, size_t t)
 {
-    if (rows <= FEW_ROWS) {
-        b->kernels->multiply_few(x, rows, in, weight, out, y, stride);
-        return;
-    }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)out, (int)in, 1.0f, x, (int)in, weight,
-                (int)in, 0.0f, y, (int)stride);
+    size_t panel = b->kernels->panel;
+
+    return rows + t / panel * panel * WIDTH + t % panel;
 }
 
 static size_t embed(const struct bert *b, struct bert_scratch *s, const struct bert_sequence *sequences, size_t n)
 {
-    size_t rows = 0;
+    size_t tokens = 0;
 
     for (size_t i = 0; i < n; i++) {
-        assert(sequences[i].n > 0 && sequences[i].n <= BERT_MAX_TOKENS && rows + sequences[i].n <= s->max_tokens);
-        memcpy(s->context + rows * WIDTH, b->positions, sequences[i].n * WIDTH * sizeof(float));
-        for (size_t t = 0; t < sequences[i].n; t++, rows++) {
+        assert(sequences[i].n > 0 && sequences[i].n <= BERT_MAX_TOKENS && tokens + sequences[i].n <= s->max_tokens);
+        for (size_t t = 0; t < sequences[i].n; t++, tokens++) {
+            const float *word = b->words + (size_t)sequences[i].ids[t] * WIDTH, *position = b->positions + t * WIDTH;
+            float       *x = token_at(b, s->x, tokens);
+
             assert(sequences[i].ids[t] < BERT_VOCAB);
-            memcpy(s->x + rows * WIDTH, b->words + (size_t)sequences[i].ids[t] * WIDTH, WIDTH * sizeof(float));
+            for (size_t f = 0; f < WIDTH; f++)
+                x[f * b->kernels->panel] = word[f] + position[f] + b->types[f];
         }
     }
-    b->kernels->add_norm(s->x, s->context, b->types, b->norm.gain, b->norm.shift, rows, WIDTH);
-    return rows;
+    b->kernels->norm(s->x, tokens, WIDTH, b->norm.gain, b->norm.shift);
+    return tokens;
 }
 
-/* The attention of one sequence of n tokens: q, k, v side by side in, the context out. */
-static void attend(const struct bert *b, float *scores, const float *qkv, size_t n, float *context)
+/* All that a layer does before its tokens look at one another, and all after that, for a block of them. */
+static void run_before(const struct bert *b, const struct layer *l, struct bert_scratch *s, size_t at, size_t tokens)
 {
-    size_t stride = (n + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES;
-    int    tokens = (int)n;
+    const struct product *qkv[] = { &l->query, &l->key, &l->value };
 
-    for (size_t h = 0; h < HEADS; h++) {
-        const float *q = qkv + h * HEAD, *k = q + WIDTH, *v = k + WIDTH;
-
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, tokens, tokens, HEAD, 1.0f / sqrtf(HEAD), q, QKV, k, QKV,
-                    0.0f, scores, (int)stride);
-        b->kernels->softmax(scores, stride, n, n);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, tokens, HEAD, tokens, 1.0f, scores, (int)stride, v, QKV,
-                    0.0f, context + h * HEAD, WIDTH);
-    }
+    for (size_t i = 0; i < ARRAY_LEN(qkv); i++)
+        b->kernels->multiply(qkv[i], s->x + at * WIDTH, tokens, s->qkv + at * QKV + i * WIDTH * b->kernels->panel, QKV);
 }
 
-static void run_layer(const struct bert *b, const struct layer *l, struct bert_scratch *s, size_t rows,
+static void run_after(const struct bert *b, const struct layer *l, struct bert_scratch *s, size_t at, size_t tokens)
+{
+    float *x = s->x + at * WIDTH;
+
+    b->kernels->multiply(&l->attention, s->context + at * WIDTH, tokens, x, WIDTH);
+    b->kernels->norm(x, tokens, WIDTH, l->attention_norm.gain, l->attention_norm.shift);
+    b->kernels->multiply(&l->inner, x, tokens, s->inner, INNER);
+    b->kernels->multiply(&l->outer, s->inner, tokens, x, WIDTH);
+    b->kernels->norm(x, tokens, WIDTH, l->norm.gain, l->norm.shift);
+}
+
+static size_t block_at(size_t at, size_t tokens)
+{
+    return tokens - at < BLOCK ? tokens - at : BLOCK;
+}
+
+static void run_layer(const struct bert *b, const struct layer *l, struct bert_scratch *s, size_t tokens,
                       const struct bert_sequence *sequences, size_t n)
 {
-    const struct dense *qkv[] = { &l->query, &l->key, &l->value };
-    float              *attended = s->inner + rows * QKV;
-
-    for (size_t i = 0; i < ARRAY_LEN(qkv); i++) {
-        multiply(b, s->x, rows, WIDTH, qkv[i]->weight, WIDTH, s->inner + i * WIDTH, QKV);
-        b->kernels->add_bias(s->inner + i * WIDTH, QKV, qkv[i]->bias, rows, WIDTH);
-    }
-    for (size_t i = 0, row = 0; i < n; row += sequences[i].n, i++)
-        attend(b, s->scores, s->inner + row * QKV, sequences[i].n, s->context + row * WIDTH);
-    multiply(b, s->context, rows, WIDTH, l->attention.weight, WIDTH, attended, WIDTH);
-    b->kernels->add_norm(s->x, attended, l->attention.bias, l->attention_norm.gain, l->attention_norm.shift, rows,
-                         WIDTH);
-
-    multiply(b, s->x, rows, WIDTH, l->inner.weight, INNER, s->inner, INNER);
-    b->kernels->bias_gelu(s->inner, l->inner.bias, rows, INNER);
-    multiply(b, s->inner, rows, INNER, l->outer.weight, WIDTH, s->context, WIDTH);
-    b->kernels->add_norm(s->x, s->context, l->outer.bias, l->norm.gain, l->norm.shift, rows, WIDTH);
+    for (size_t at = 0; at < tokens; at += BLOCK)
+        run_before(b, l, s, at, block_at(at, tokens));
+    for (size_t i = 0, first = 0; i < n; first += sequences[i].n, i++)
+        b->kernels->attend(s->qkv, WIDTH, first, sequences[i].n, s->scores, s->context);
+    for (size_t at = 0; at < tokens; at += BLOCK)
+        run_after(b, l, s, at, block_at(at, tokens));
 }
 
-/* The mean of n rows, made to length 1. */
-static void pool(const float *x, size_t n, float *ret)
+/* The mean of the tokens [first, first + n), made to length 1. */
+static void pool(const struct bert *b, float *x, size_t first, size_t n, float *ret)
 {
     double sum[WIDTH] = { 0 }, square = 0;
 
-    for (size_t t = 0; t < n; t++)
-        for (size_t i = 0; i < WIDTH; i++)
-            sum[i] += (double)x[t * WIDTH + i];
-    for (size_t i = 0; i < WIDTH; i++) {
-        sum[i] /= (double)n;
-        square += sum[i] * sum[i];
+    for (size_t t = first; t < first + n; t++) {
+        const float *token = token_at(b, x, t);
+
+        for (size_t f = 0; f < WIDTH; f++)
+            sum[f] += (double)token[f * b->kernels->panel];
+    }
+    for (size_t f = 0; f < WIDTH; f++) {
+        sum[f] /= (double)n;
+        square += sum[f] * sum[f];
     }
     double length = sqrt(square);
-    for (size_t i = 0; i < WIDTH; i++)
-        ret[i] = (float)(sum[i] / (length > 1e-12 ? length : 1e-12));
+    for (size_t f = 0; f < WIDTH; f++)
+        ret[f] = (float)(sum[f] / (length > 1e-12 ? length : 1e-12));
 }
 
 void bert_run(const struct bert *b, struct bert_scratch *s, const struct bert_sequence *sequences, size_t n)
 {
-    size_t rows = embed(b, s, sequences, n);
+    size_t tokens = embed(b, s, sequences, n);
 
     for (size_t i = 0; i < LAYERS; i++)
-        run_layer(b, &b->layers[i], s, rows, sequences, n);
-    for (size_t i = 0, row = 0; i < n; row += sequences[i].n, i++)
-        pool(s->x + row * WIDTH, sequences[i].n, sequences[i].ret);
+        run_layer(b, &b->layers[i], s, tokens, sequences, n);
+    for (size_t i = 0, first = 0; i < n; first += sequences[i].n, i++)
+        pool(b, s->x, first, sequences[i].n, sequences[i].ret);
 }

@@ -2,18 +2,22 @@
    whether it is vectorised. Built several times: KERNELS names the table, LANES the floats of one register. */
 #include "embed/kernels.h"
 
-#include <math.h>
-
 extern const struct kernels KERNELS;
 
 typedef float    vf __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef uint32_t vu __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
-enum { TILE_ROWS = LANES == 16 ? 4 : 2 }; /* so that a tile's sums fit the registers */
+enum {
+    PANEL = 2 * LANES,
+    NARROW = 12,                     /* outputs of a tile of one register */
+    WIDE = LANES == 16 ? NARROW : 6, /* and of two: its sums fit the registers */
+    PART = LANES == 16 ? 8 : 4,      /* keys, and features of a head, at a time */
+};
+static_assert(PANEL <= (int)KERNEL_PANEL_MAX && PART <= (int)KERNEL_BEHIND && (int)KERNEL_HEAD % PART == 0, "");
 
 static inline vf all(float c)
 {
-    return (vf){ 0 } + c;
+    return c - (vf){ 0 }; /* not +, which would have to turn -0 into 0 */
 }
 
 static inline vf load(const float *p)
@@ -40,18 +44,6 @@ static inline vf smaller(vf a, vf b)
 static inline vf larger(vf a, vf b)
 {
     return choose((vu)(a > b), a, b);
-}
-
-/* Of all lanes, by halves. */
-static inline float sum(vf v)
-{
-    float part[LANES];
-
-    store(part, v);
-    for (size_t half = LANES / 2; half > 0; half /= 2)
-        for (size_t i = 0; i < half; i++)
-            part[i] += part[i + half];
-    return part[0];
 }
 
 /* e^x for x <= 0: 2^n times a polynomial on [-ln2/2, ln2/2] (Chebyshev fit, 3e-9). Adding 1.5 * 2^23 rounds, and leaves n in the low bits. */
@@ -90,149 +82,215 @@ static inline vf gelu(vf x)
     return (x + magnitude * erf) * 0.5f;
 }
 
-/* Lane numbers over two vectors a, b (those of b follow those of a), for each group of 4 from lane i: every second one of a and b by
-   turns, or every second pair; k is 0 for the first, 1 for its neighbour. */
-#define ONES(i, k)  i + k, LANES + i + k, i + 2 + k, LANES + i + 2 + k
-#define PAIRS(i, k) i + 2 * k, i + 1 + 2 * k, LANES + i + 2 * k, LANES + i + 1 + 2 * k
-#if LANES == 4
-#define ALL_LANES(of, k) of(0, k)
-#elif LANES == 8
-#define ALL_LANES(of, k) of(0, k), of(4, k)
-#else
-#define ALL_LANES(of, k) of(0, k), of(4, k), of(8, k), of(12, k)
-#endif
-#define ADD_LANES(a, b, of) \
-    (__builtin_shufflevector(a, b, ALL_LANES(of, 0)) + __builtin_shufflevector(a, b, ALL_LANES(of, 1)))
-
-/* y[o] = the sum over all lanes of v[o], the four together, for alone each would cost as much. */
-static inline void sum4(const vf v[4], float *y)
+static inline vf one_by_root(vf x)
 {
-    vf    ab = ADD_LANES(v[0], v[1], ONES), cd = ADD_LANES(v[2], v[3], ONES); /* a b a b ... */
-    float part[LANES];
+    for (size_t i = 0; i < LANES; i++)
+        x[i] = 1.0f / __builtin_sqrtf(x[i]);
+    return x;
+}
 
-    store(part, ADD_LANES(ab, cd, PAIRS)); /* a b c d a b c d ... */
-    for (size_t o = 0; o < 4; o++) {
-        y[o] = part[o];
-        for (size_t i = 4; i < LANES; i += 4)
-            y[o] += part[i + o];
+/* sums[r][v] += a[r][k] * b[k][v] over k < depth, for `rows` numbers r and `vectors` registers v. Where a lies is told by the steps. All
+   sizes but depth are constants after inlining, and the sums registers. What is wanted next (NARROW numbers a step, NULL: nothing) is
+   brought nearer meanwhile: the processor does not guess it where rows are short. */
+static inline __attribute__((always_inline)) void add_products(vf *sums, size_t rows, size_t vectors, const float *a,
+                                                               size_t row_step, size_t k_step, const float *b,
+                                                               size_t depth, const float *next)
+{
+    for (size_t k = 0; k < depth; k++) {
+        vf v[2];
+
+        if (next)
+            __builtin_prefetch(next + k * NARROW, /* write= */ 0, /* nearness= */ 2);
+
+        for (size_t i = 0; i < vectors; i++)
+            v[i] = load(b + k * PANEL + i * LANES);
+        for (size_t r = 0; r < rows; r++)
+            for (size_t i = 0; i < vectors; i++)
+                sums[r * vectors + i] += all(a[r * row_step + k * k_step]) * v[i];
     }
 }
 
-/* A tile of the product: `rows` (a constant after inlining) rows of x against 4 of the weights. */
-static inline __attribute__((always_inline)) void multiply_tile(const float *x, size_t rows, size_t in,
-                                                                const float *weight, float *y, size_t stride)
+/* `rows` outputs of a panel, from output o. */
+static inline __attribute__((always_inline)) void multiply_tile(const struct product *p, size_t o, size_t rows,
+                                                                size_t next, size_t vectors, size_t in, const float *x,
+                                                                float *y)
 {
-    vf total[TILE_ROWS][4] = { 0 };
+    vf sums[NARROW * 2] = { 0 };
 
-    for (size_t i = 0; i < in; i += LANES) {
-        vf w[4] = { load(weight + i), load(weight + in + i), load(weight + 2 * in + i), load(weight + 3 * in + i) };
-
-        for (size_t r = 0; r < rows; r++) {
-            vf v = load(x + r * in + i);
-
-            for (size_t o = 0; o < 4; o++)
-                total[r][o] += v * w[o];
-        }
-    }
+    add_products(sums, rows, vectors, p->weight + o * in, in, 1, x, in, p->weight + next * in);
     for (size_t r = 0; r < rows; r++)
-        sum4(total[r], y + r * stride);
+        for (size_t i = 0; i < vectors; i++) {
+            float *at = y + (o + r) * PANEL + i * LANES;
+            vf     v = sums[r * vectors + i] + p->bias[o + r];
+
+            if (p->then == PRODUCT_GELU)
+                v = gelu(v);
+            if (p->then == PRODUCT_ADD)
+                v += load(at);
+            store(at, v);
+        }
 }
 
-static void multiply_few(const float *x, size_t rows, size_t in, const float *weight, size_t out, float *y,
-                         size_t stride)
+/* Each weight is read once and meets all tokens. */
+static inline __attribute__((always_inline)) void multiply_deep(const struct product *p, size_t in, const float *x,
+                                                                size_t tokens, float *y, size_t y_features)
 {
-    for (size_t o = 0; o < out; o += 4, weight += 4 * in) {
-        size_t r = 0;
+    for (size_t o = 0; o < p->out; o += NARROW) {
+        for (size_t t = 0; t < tokens; t += PANEL) {
+            const float *from = x + t * in;
+            float       *to = y + t * y_features;
 
-        for (; r + TILE_ROWS <= rows; r += TILE_ROWS)
-            multiply_tile(x + r * in, TILE_ROWS, in, weight, y + r * stride + o, stride);
-        if (r + 2 <= rows) {
-            multiply_tile(x + r * in, 2, in, weight, y + r * stride + o, stride);
-            r += 2;
+            if (tokens - t <= LANES)
+                multiply_tile(p, o, NARROW, o + NARROW, 1, in, from, to);
+            else
+                for (size_t part = 0; part < NARROW; part += WIDE)
+                    multiply_tile(p, o + part, WIDE, o + NARROW, 2, in, from, to);
         }
-        if (r < rows)
-            multiply_tile(x + r * in, 1, in, weight, y + r * stride + o, stride);
     }
 }
 
-static void add_bias(float *x, size_t stride, const float *bias, size_t rows, size_t width)
+static void multiply(const struct product *p, const float *x, size_t tokens, float *y, size_t y_features)
 {
-    for (size_t r = 0; r < rows; r++, x += stride)
-        for (size_t i = 0; i < width; i += LANES)
-            store(x + i, load(x + i) + load(bias + i));
+    if (p->in == 384)
+        multiply_deep(p, 384, x, tokens, y, y_features);
+    else
+        multiply_deep(p, 1536, x, tokens, y, y_features);
 }
 
-static void bias_gelu(float *x, const float *bias, size_t rows, size_t width)
+/* Sums are made in four parts: more exact, and no addition waits for the one before. */
+static inline vf sum_of(const vf part[4])
 {
-    for (size_t r = 0; r < rows; r++, x += width)
-        for (size_t i = 0; i < width; i += LANES)
-            store(x + i, gelu(load(x + i) + load(bias + i)));
+    return (part[0] + part[1]) + (part[2] + part[3]);
 }
 
-static void add_norm(float *x, const float *y, const float *bias, const float *gain, const float *shift, size_t rows,
-                     size_t width)
+static void norm_lanes(float *x, size_t features, const float *gain, const float *shift)
 {
-    for (size_t r = 0; r < rows; r++, x += width, y += width) {
-        vf total = all(0), square = all(0);
+    vf total[4] = { 0 }, square[4] = { 0 };
 
-        for (size_t i = 0; i < width; i += LANES) {
-            vf v = load(x + i) + load(y + i) + load(bias + i);
+    for (size_t f = 0; f < features; f += 4)
+        for (size_t i = 0; i < 4; i++)
+            total[i] += load(x + (f + i) * PANEL);
+    vf mean = sum_of(total) * (1.0f / (float)features);
+    for (size_t f = 0; f < features; f += 4)
+        for (size_t i = 0; i < 4; i++) {
+            vf v = load(x + (f + i) * PANEL) - mean;
 
-            store(x + i, v);
-            total += v;
+            square[i] += v * v;
         }
-        float mean = sum(total) / (float)width;
-        for (size_t i = 0; i < width; i += LANES) {
-            vf v = load(x + i) - mean;
+    vf scale = one_by_root(sum_of(square) * (1.0f / (float)features) + 1e-12f);
+    for (size_t f = 0; f < features; f++)
+        store(x + f * PANEL, (load(x + f * PANEL) - mean) * scale * gain[f] + shift[f]);
+}
 
-            square += v * v;
+static void norm(float *x, size_t tokens, size_t features, const float *gain, const float *shift)
+{
+    for (size_t t = 0; t < tokens; t += LANES)
+        norm_lanes(x + t / PANEL * PANEL * features + t % PANEL, features, gain, shift);
+}
+
+/* The tokens of [first, end) that one panel holds. */
+struct run {
+    size_t panel, from, to;
+};
+
+static inline bool next_run(struct run *r, size_t first, size_t end)
+{
+    size_t at = r->to == 0 ? first : (r->panel + 1) * PANEL;
+
+    if (at >= end)
+        return false;
+    *r = (struct run){ at / PANEL, at % PANEL, end - at / PANEL * PANEL };
+    r->to = r->to < PANEL ? r->to : PANEL;
+    return true;
+}
+
+/* scores[j] = q . key j, for all keys j of the sequence. */
+static inline __attribute__((always_inline)) void score(const float *q, size_t vectors, const float *k, size_t features,
+                                                        size_t first, size_t n, float *scores)
+{
+    for (struct run r = { 0 }; next_run(&r, first, first + n);) {
+        const float *keys = k + r.panel * features * PANEL;
+        float       *to = scores + (r.panel * PANEL + r.from - first) * PANEL;
+
+        for (size_t j = r.from; j < r.to; j += PART, to += PART * PANEL) {
+            vf sums[PART * 2] = { 0 };
+
+            add_products(sums, PART, vectors, keys + j, 1, PANEL, q, KERNEL_HEAD, NULL);
+            for (size_t i = 0; i < PART * vectors; i++)
+                store(to + i / vectors * PANEL + i % vectors * LANES, sums[i]);
         }
-        float scale = 1.0f / sqrtf(sum(square) / (float)width + 1e-12f);
-        for (size_t i = 0; i < width; i += LANES)
-            store(x + i, (load(x + i) - mean) * scale * load(gain + i) + load(shift + i));
     }
 }
 
-static float largest(const float *x, size_t n)
+/* The scores of each lane become e to their distance from the largest; returns 1 / the sum of those. */
+static inline vf soften(float *scores, size_t n)
 {
-    vf    v = load(x);
-    float ret;
+    vf top = load(scores), total = all(0);
 
-    for (size_t i = LANES; i < n; i += LANES)
-        v = larger(v, load(x + i));
-    ret = v[0];
-    for (size_t i = 1; i < LANES; i++)
-        ret = v[i] > ret ? v[i] : ret;
-    return ret;
+    for (size_t j = 1; j < n; j++)
+        top = larger(top, load(scores + j * PANEL));
+    for (size_t j = 0; j < n; j++) {
+        vf e = exp_negative((load(scores + j * PANEL) - top) * 0.1767766953f); /* 1 / sqrt KERNEL_HEAD */
+
+        store(scores + j * PANEL, e);
+        total += e;
+    }
+    return 1.0f / total;
 }
 
-static void softmax(float *x, size_t stride, size_t rows, size_t n)
+/* The softened mean of the values into the lanes of `tokens`; other lanes stay. */
+static inline __attribute__((always_inline)) void mix(const float *scores, size_t vectors, const vf *share,
+                                                      const float *v, size_t features, size_t first, size_t n,
+                                                      const uint32_t *mine, float *context)
 {
-    size_t padded = (n + LANES - 1) / LANES * LANES;
+    for (size_t f = 0; f < KERNEL_HEAD; f += PART) {
+        vf sums[PART * 2] = { 0 };
 
-    for (size_t r = 0; r < rows; r++, x += stride) {
-        vf total = all(0);
+        for (struct run r = { 0 }; next_run(&r, first, first + n);)
+            add_products(sums, PART, vectors, v + (r.panel * features + f) * PANEL + r.from, PANEL, 1,
+                         scores + (r.panel * PANEL + r.from - first) * PANEL, r.to - r.from, NULL);
+        for (size_t i = 0; i < PART * vectors; i++) {
+            float *at = context + (f + i / vectors) * PANEL + i % vectors * LANES;
 
-        for (size_t i = n; i < padded; i++)
-            x[i] = -1e30f;
-        float top = largest(x, padded);
-        for (size_t i = 0; i < padded; i += LANES) {
-            vf e = exp_negative(load(x + i) - top);
-
-            store(x + i, e);
-            total += e;
+            store(at, choose(*(const vu *)(mine + i % vectors * LANES), sums[i] * share[i % vectors], load(at)));
         }
-        float scale = 1.0f / sum(total);
-        for (size_t i = 0; i < padded; i += LANES)
-            store(x + i, load(x + i) * scale);
+    }
+}
+
+/* All heads of the queries of `vectors` registers, of which those in [from, to) belong to the sequence. */
+static inline __attribute__((always_inline)) void attend_lanes(const float *qkv, size_t width, size_t first, size_t n,
+                                                               size_t at, size_t vectors, float *scores, float *context)
+{
+    const float *q = qkv + at / PANEL * PANEL * 3 * width + at % PANEL;
+    uint32_t     mine[PANEL];
+    vf           share[2];
+
+    for (size_t i = 0; i < PANEL; i++)
+        mine[i] = at + i >= first && at + i < first + n ? ~0u : 0;
+    context += at / PANEL * PANEL * width + at % PANEL;
+    for (size_t h = 0; h < width; h += KERNEL_HEAD) {
+        score(q + h * PANEL, vectors, qkv + (width + h) * PANEL, 3 * width, first, n, scores);
+        for (size_t i = 0; i < vectors; i++)
+            share[i] = soften(scores + i * LANES, n);
+        mix(scores, vectors, share, qkv + (2 * width + h) * PANEL, 3 * width, first, n, mine, context + h * PANEL);
+    }
+}
+
+static void attend(const float *qkv, size_t width, size_t first, size_t n, float *scores, float *context)
+{
+    for (size_t at = first / LANES * LANES; at < first + n;) {
+        if (at % PANEL == 0 && first + n - at > LANES) {
+            attend_lanes(qkv, width, first, n, at, 2, scores, context);
+            at += PANEL;
+        } else {
+            attend_lanes(qkv, width, first, n, at, 1, scores, context);
+            at += LANES;
+        }
     }
 }
 
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
-const struct kernels KERNELS = { .name = TEXT(KERNELS),
-                                 .multiply_few = multiply_few,
-                                 .add_bias = add_bias,
-                                 .bias_gelu = bias_gelu,
-                                 .add_norm = add_norm,
-                                 .softmax = softmax };
+const struct kernels KERNELS = {
+    .name = TEXT(KERNELS), .panel = PANEL, .multiply = multiply, .norm = norm, .attend = attend
+};

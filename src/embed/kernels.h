@@ -1,28 +1,42 @@
-/* kernels.h - the element-wise half of a transformer: bias, GELU, layer norm, softmax, over rows of floats.
+/* kernels.h - the arithmetic of a transformer over the tokens of a batch, one token a lane of a register.
    kernels.c is compiled once for each instruction set that is worth it; kernels_best chooses at run time. */
 #ifndef DMS_EMBED_KERNELS_H
 #define DMS_EMBED_KERNELS_H
 
 #include "base/base.h"
 
-/* Widths and strides are counted in floats and are multiples of KERNEL_LANES. Pointers need be aligned to a float only. */
-enum { KERNEL_LANES = 16 };
+/* Numbers of tokens lie in panels of as many tokens as two registers hold: feature f of token t of rows with n features is
+   p[(t / panel * n + f) * panel + t % panel]. So a weight meets all tokens of a register at once, weights are read as they lie in their
+   file, and what goes over the features of a token (norm, softmax) never goes across a register. A panel of which only the first half is
+   needed costs half; lanes that hold no token hold any numbers. */
+
+enum {
+    KERNEL_HEAD = 32,  /* features of an attention head */
+    KERNEL_KEYS = 256, /* most tokens of a sequence */
+    KERNEL_BEHIND =
+        16, /* numbers behind the last panel of query, key and value, and rows of scores behind the last key, that may be touched */
+    KERNEL_PANEL_MAX = 32,
+};
+
+enum product_step { PRODUCT_ONLY, PRODUCT_GELU, PRODUCT_ADD }; /* ADD: to what stands in y */
+
+/* y = x times the weights + bias, then the step. `in` is 384 or 1536, out a multiple of 12. */
+struct product {
+    const float      *weight, *bias; /* [out][in], [out] */
+    size_t            in, out;
+    enum product_step then;
+};
 
 struct kernels {
     const char *name;
-    /* y[r][o] = x[r] . weight[o] over `in` numbers, for few rows: reads each weight once and packs nothing, where a general matrix
-       product would spend its time on packing. rows of y lie `stride` apart; out is a multiple of 4. */
-    void (*multiply_few)(const float *x, size_t rows, size_t in, const float *weight, size_t out, float *y,
-                         size_t stride);
-    /* x[r][i] += bias[i]; rows lie `stride` apart. */
-    void (*add_bias)(float *x, size_t stride, const float *bias, size_t rows, size_t width);
-    /* x = gelu(x + bias), the exact one by erf: within 6e-7 of it for |x| <= 8. */
-    void (*bias_gelu)(float *x, const float *bias, size_t rows, size_t width);
-    /* x = norm(x + y + bias) * gain + shift: mean 0 and biased variance 1 a row. */
-    void (*add_norm)(float *x, const float *y, const float *bias, const float *gain, const float *shift, size_t rows,
-                     size_t width);
-    /* Each row's first n numbers become their softmax; what stands behind them up to the stride is overwritten. */
-    void (*softmax)(float *x, size_t stride, size_t rows, size_t n);
+    size_t      panel; /* tokens of a panel */
+    /* Of the panels of `tokens` tokens. y's rows have y_features features, and those of the product begin at y. */
+    void (*multiply)(const struct product *p, const float *x, size_t tokens, float *y, size_t y_features);
+    /* Each token's `features` numbers (a multiple of 4) become (those - mean) / deviation * gain + shift. */
+    void (*norm)(float *x, size_t tokens, size_t features, const float *gain, const float *shift);
+    /* The sequence of tokens [first, first + n) of rows with query, key and value of all heads side by side (3 * width features) into
+       its lanes of context (width features); scores has room for KERNEL_KEYS + KERNEL_BEHIND rows of a panel. */
+    void (*attend)(const float *qkv, size_t width, size_t first, size_t n, float *scores, float *context);
 };
 
 /* The fastest for this processor. */

@@ -324,110 +324,174 @@ static void a_damaged_model_is_refused(void **state)
 
 /* --- kernels: each build that this processor can run, against the C library in double --------------------------------------------- */
 
-static void gelu_is_the_exact_one(const struct kernels *k)
+enum { TOKENS = 300, DEEP = 1536 };
+
+/* Feature f of token t, as kernels.h says it. */
+static float *number(const struct kernels *k, float *p, size_t features, size_t t, size_t f)
 {
-    float x[KERNEL_LANES], bias[KERNEL_LANES];
+    return p + (t / k->panel * features + f) * k->panel + t % k->panel;
+}
 
-    for (size_t step = 0; step * KERNEL_LANES < 18000; step++) {
-        double at = -9 + 0.001 * (double)(step * KERNEL_LANES);
+/* Room for so many tokens, each number of which is `fill`. */
+static float *rows(const struct kernels *k, struct arena *a, size_t tokens, size_t features, float fill)
+{
+    size_t n = ((tokens + k->panel - 1) / k->panel * k->panel) * features + KERNEL_BEHIND;
+    float *ret = arena_alloc_array(a, n, sizeof *ret);
 
-        for (size_t i = 0; i < KERNEL_LANES; i++) {
-            x[i] = (float)(at + 0.001 * (double)i) - 0.25f;
-            bias[i] = 0.25f;
-        }
-        k->bias_gelu(x, bias, 1, KERNEL_LANES);
-        for (size_t i = 0; i < KERNEL_LANES; i++) {
-            double v = (double)((float)(at + 0.001 * (double)i) - 0.25f + 0.25f);
+    assert_non_null(ret);
+    for (size_t i = 0; i < n; i++)
+        ret[i] = fill;
+    return ret;
+}
 
-            near((double)x[i], 0.5 * v * erfc(-v / sqrt(2)), 1.2e-6);
+/* A number from -11 to 11 that two numbers decide. */
+static float mixed(size_t a, size_t b)
+{
+    return (float)(((a * 7919 + b * 104729 + a * b * 31) >> 3) % 23) - 11;
+}
+
+static void gelu_is_the_exact_one(const struct kernels *k, struct arena *a)
+{
+    float          weight[12 * DIMS] = { 0 }, bias[12] = { 0.25f };
+    float         *x = rows(k, a, k->panel, DIMS, 0), *y = rows(k, a, k->panel, 12, 0);
+    struct product p = { weight, bias, DIMS, 12, PRODUCT_GELU };
+
+    weight[0] = 1;
+    for (size_t step = 0; step < 18000; step += k->panel) {
+        for (size_t t = 0; t < k->panel; t++)
+            x[t] = (float)(-9 + 0.001 * (double)(step + t)) - 0.25f;
+        k->multiply(&p, x, k->panel, y, 12);
+        for (size_t t = 0; t < k->panel; t++) {
+            double v = (double)(x[t] + 0.25f);
+
+            near((double)y[t], 0.5 * v * erfc(-v / sqrt(2)), 1.2e-6);
         }
     }
 }
 
-static void softmax_sums_to_one(const struct kernels *k)
+static double wanted_product(const struct product *p, const struct kernels *k, float *x, size_t t, size_t o)
 {
-    enum { STRIDE = 5 * KERNEL_LANES };
+    double sum = (double)p->bias[o];
 
-    for (size_t n = 1; n <= STRIDE; n++) {
-        float  x[2 * STRIDE];
-        double e[STRIDE], sum = 0;
-
-        for (size_t i = 0; i < n; i++) {
-            x[i] = x[STRIDE + i] = (float)(i * 7919 % 101) * 0.4f - 30;
-            e[i] = exp((double)x[i]);
-            sum += e[i];
-        }
-        x[STRIDE + n - 1] = 300; /* far above all others */
-        k->softmax(x, STRIDE, 2, n);
-        for (size_t i = 0; i < n; i++) {
-            near((double)x[i], e[i] / sum, 3e-7);
-            near((double)x[STRIDE + i], i == n - 1, 1e-7);
-        }
-    }
+    for (size_t i = 0; i < p->in; i++)
+        sum += (double)p->weight[o * p->in + i] * (double)*number(k, x, p->in, t, i);
+    return sum;
 }
 
-static void norm_has_mean_zero_and_variance_one(const struct kernels *k)
+/* Of whole numbers, so that sums are exact: each output, and nothing beside them. */
+static void products_are_right(const struct kernels *k, struct arena *a, size_t in, size_t tokens)
 {
-    float  x[DIMS], y[DIMS], bias[DIMS], gain[DIMS], shift[DIMS];
-    double v[DIMS], mean = 0, variance = 0;
+    enum { OUT = 24, BEFORE = 5, ALL = 40 };
+    float         *x = rows(k, a, tokens, in, 0), *y = rows(k, a, tokens, ALL, -1), bias[OUT];
+    float         *weight = arena_alloc_array(a, OUT * in, sizeof *weight);
+    struct product p = { weight, bias, in, OUT, PRODUCT_ONLY };
+
+    for (size_t i = 0; i < OUT * in; i++)
+        weight[i] = mixed(i / in, i % in);
+    for (size_t o = 0; o < OUT; o++)
+        bias[o] = (float)o;
+    for (size_t t = 0; t < tokens; t++)
+        for (size_t i = 0; i < in; i++)
+            *number(k, x, in, t, i) = mixed(t + 3, i);
+    k->multiply(&p, x, tokens, y + BEFORE * k->panel, ALL);
+    p.then = PRODUCT_ADD;
+    k->multiply(&p, x, tokens, y + BEFORE * k->panel, ALL);
+    for (size_t t = 0; t < tokens; t++)
+        for (size_t f = 0; f < ALL; f++) {
+            bool inside = f >= BEFORE && f < BEFORE + OUT;
+
+            near((double)*number(k, y, ALL, t, f), inside ? 2 * wanted_product(&p, k, x, t, f - BEFORE) : -1, 0);
+        }
+}
+
+static void norm_has_mean_zero_and_variance_one(const struct kernels *k, struct arena *a, size_t tokens)
+{
+    float *x = rows(k, a, tokens, DIMS, 0), gain[DIMS], shift[DIMS];
+    double mean[TOKENS] = { 0 }, variance[TOKENS] = { 0 };
 
     for (size_t i = 0; i < DIMS; i++) {
-        x[i] = (float)(i * 31 % 17);
-        y[i] = (float)(i * 13 % 29);
-        bias[i] = 0.5f;
         gain[i] = 1 + (float)(i % 3);
         shift[i] = (float)(i % 5);
-        v[i] = (double)x[i] + (double)y[i] + 0.5;
-        mean += v[i] / (double)DIMS;
     }
-    for (size_t i = 0; i < DIMS; i++)
-        variance += (v[i] - mean) * (v[i] - mean) / (double)DIMS;
-    k->add_norm(x, y, bias, gain, shift, 1, DIMS);
-    for (size_t i = 0; i < DIMS; i++)
-        near((double)x[i], (v[i] - mean) / sqrt(variance) * (double)gain[i] + (double)shift[i], 3e-6);
+    for (size_t t = 0; t < tokens; t++) {
+        for (size_t i = 0; i < DIMS; i++)
+            mean[t] += (double)(*number(k, x, DIMS, t, i) = mixed(t, i)) / (double)DIMS;
+        for (size_t i = 0; i < DIMS; i++)
+            variance[t] += pow((double)mixed(t, i) - mean[t], 2) / (double)DIMS;
+    }
+    k->norm(x, tokens, DIMS, gain, shift);
+    for (size_t t = 0; t < tokens; t++)
+        for (size_t i = 0; i < DIMS; i++)
+            near((double)*number(k, x, DIMS, t, i),
+                 ((double)mixed(t, i) - mean[t]) / sqrt(variance[t]) * (double)gain[i] + (double)shift[i], 3e-6);
 }
 
-static void products_of_few_rows_are_right(const struct kernels *k)
+/* The context of one token and head, a key at a time. */
+static void wanted_context(const struct kernels *k, float *qkv, size_t first, size_t n, size_t t, size_t head,
+                           double *ret)
 {
-    enum { IN = 3 * KERNEL_LANES, OUT = 12, STRIDE = 13 };
-    float x[11 * IN], w[OUT * IN], bias[KERNEL_LANES], y[11 * STRIDE];
+    double total = 0;
 
-    for (size_t i = 0; i < ARRAY_LEN(x); i++)
-        x[i] = (float)(i * 31 % 23) - 11;
-    for (size_t i = 0; i < ARRAY_LEN(w); i++)
-        w[i] = (float)(i * 17 % 19) - 9;
-    for (size_t rows = 1; rows <= 11; rows++) {
-        k->multiply_few(x, rows, IN, w, OUT, y, STRIDE);
-        for (size_t r = 0; r < rows; r++)
-            for (size_t o = 0; o < OUT; o++) {
-                double sum = 0;
+    memset(ret, 0, KERNEL_HEAD * sizeof *ret);
+    for (size_t j = first; j < first + n; j++) {
+        double score = 0;
 
-                for (size_t i = 0; i < IN; i++)
-                    sum += (double)x[r * IN + i] * (double)w[o * IN + i];
-                near((double)y[r * STRIDE + o], sum, 0);
-            }
+        for (size_t f = 0; f < KERNEL_HEAD; f++)
+            score +=
+                (double)*number(k, qkv, 3 * DIMS, t, head + f) * (double)*number(k, qkv, 3 * DIMS, j, DIMS + head + f);
+        score = exp(score / sqrt(KERNEL_HEAD));
+        total += score;
+        for (size_t f = 0; f < KERNEL_HEAD; f++)
+            ret[f] += score * (double)*number(k, qkv, 3 * DIMS, j, 2 * DIMS + head + f);
     }
-    for (size_t i = 0; i < KERNEL_LANES; i++)
-        bias[i] = (float)i;
-    k->add_bias(x, 2 * KERNEL_LANES, bias, 2, KERNEL_LANES);
-    near((double)x[2 * KERNEL_LANES + 3], (double)((2 * KERNEL_LANES + 3) * 31 % 23) - 11 + 3, 0);
-    near((double)x[KERNEL_LANES + 3], (double)((KERNEL_LANES + 3) * 31 % 23) - 11, 0);
+    for (size_t f = 0; f < KERNEL_HEAD; f++)
+        ret[f] /= total;
+}
+
+static void attention_is_of_the_sequence_alone(const struct kernels *k, struct arena *a, size_t first, size_t n)
+{
+    float *qkv = rows(k, a, TOKENS, 3 * DIMS, 0), *context = rows(k, a, TOKENS, DIMS, -1);
+    float *scores = rows(k, a, KERNEL_KEYS + KERNEL_BEHIND, k->panel, 0);
+    double wanted[KERNEL_HEAD];
+
+    for (size_t t = 0; t < TOKENS; t++)
+        for (size_t i = 0; i < 3 * DIMS; i++)
+            *number(k, qkv, 3 * DIMS, t, i) = mixed(t, i) * 0.1f;
+    k->attend(qkv, DIMS, first, n, scores, context);
+    for (size_t t = 0; t < TOKENS; t++)
+        for (size_t head = 0; head < DIMS; head += KERNEL_HEAD) {
+            bool inside = t >= first && t < first + n;
+
+            if (inside)
+                wanted_context(k, qkv, first, n, t, head, wanted);
+            for (size_t f = 0; f < KERNEL_HEAD; f++)
+                near((double)*number(k, context, DIMS, t, head + f), inside ? wanted[f] : -1, 1e-6);
+        }
 }
 
 static void every_build_of_the_kernels_is_exact(void **state)
 {
-    size_t n = 0;
+    static const size_t tokens[] = { 1, 7, 16, 17, 32, 47, 49 };
+    static const size_t sequences[][2] = { { 0, 1 },   { 0, 16 },  { 5, 11 },  { 31, 2 },
+                                           { 37, 59 }, { 16, 80 }, { 44, 256 } };
+    struct arena        a = ARENA(256 << 20);
+    size_t              n = 0;
 
     (void)state;
     for (const struct kernels *k; (k = kernels_at(n)); n++) {
         print_message("%s\n", k->name);
-        gelu_is_the_exact_one(k);
-        softmax_sums_to_one(k);
-        norm_has_mean_zero_and_variance_one(k);
-        products_of_few_rows_are_right(k);
+        gelu_is_the_exact_one(k, &a);
+        for (size_t i = 0; i < ARRAY_LEN(tokens); i++) {
+            products_are_right(k, &a, DIMS, tokens[i]);
+            products_are_right(k, &a, DEEP, tokens[i]);
+            norm_has_mean_zero_and_variance_one(k, &a, tokens[i]);
+        }
+        for (size_t i = 0; i < ARRAY_LEN(sequences); i++)
+            attention_is_of_the_sequence_alone(k, &a, sequences[i][0], sequences[i][1]);
     }
     assert_true(n >= 1);
     assert_ptr_equal(kernels_best(), kernels_at(0));
+    arena_free(&a);
 }
 
 /* --- the provider http -------------------------------------------------------------------------------------------------------------- */
