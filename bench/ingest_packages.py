@@ -57,7 +57,8 @@ def fetch(row, out):
 
 def files_of(folder):
     without = LEFT_OUT.get(folder.name.split("_")[0], ())
-    return [p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS and p.suffix.lower() not in without and p.is_file() and not p.is_symlink()]
+    return [p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS and p.suffix.lower() not in without and p.is_file() and not p.is_symlink()
+            and not any(part.startswith(".") for part in p.relative_to(folder).parts)]  # which `dms upload` leaves out
 
 
 def choose(sample, out):
