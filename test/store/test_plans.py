@@ -55,6 +55,8 @@ CASES = {
     "get_job": {"one": (ONE, ("{job 7}",)), "none": (ONE, ("{nothing}",))},
     "get_jobs": {"first": (PAGE, ("20", *START, None)), "next": (PAGE, ("20", *CURSOR, None)), "succeeded": (PAGE, ("20", *START, "succeeded"))},
     "get_jobs_unfinished": {"first": (PAGE, ("20", *START, "failed")), "next": (PAGE, ("20", *CURSOR, "failed")), "none": (ONE, ("20", *START, "running"))},
+    "get_principal_of_key": {"one": (ONE, ("{key 7}", USER)), "none": (ONE, ("{nothing}", USER))},
+    "get_principal_of_session": {"one": (ONE, ("{session 7}", USER)), "none": (ONE, ("{nothing}", USER))},
     "get_timeline": {"long": (LONG, ("{document 1}",)), "short": (ONE, ("{document 7}",)), "none": (ONE, ("{nothing}",))},
     "get_versions": {"first": (PAGE, ("{document 1}", "20", *START)), "next": (PAGE, ("{document 1}", "20", "2500", "")),
                      "short": (ONE, ("{document 7}", "20", *START)), "none": (ONE, ("{nothing}", "20", *START))},
@@ -73,8 +75,10 @@ UNBOUNDED = {
 FILL = """
 INSERT INTO tenant VALUES ($2, 'tenant ' || $1, 'unlimited');
 INSERT INTO membership SELECT $2, u, 'name', u || '@example.test', 'Owner' FROM (SELECT '{USER}'::uuid AS u UNION ALL SELECT md5('user ' || i)::uuid FROM generate_series(1, $3 / 50) i) p;
-INSERT INTO api_key SELECT $2, md5('key ' || i || ' of ' || $1)::uuid, '{USER}', 'key', 'sk', 'sk', decode(md5('key ' || i || $1), 'hex'), '{x}', NULL, NULL,
+INSERT INTO api_key SELECT $2, md5('key ' || i || ' of ' || $1)::uuid, '{USER}', 'key', 'sk', 'sk', decode(md5('key ' || i || $1), 'hex'), '{x}', NULL, now(),
        CASE WHEN i % 2 = 0 THEN now() END, {TIME} FROM generate_series(1, $3 / 10) i;
+INSERT INTO session (tenant_id, id, user_id, refresh_hash, expires_at) SELECT $2, md5('session ' || i || ' of ' || $1)::uuid, '{USER}', decode(md5('session ' || i || $1), 'hex'),
+       'infinity' FROM generate_series(1, $3 / 10) i;
 INSERT INTO folder SELECT $2, md5('folder ' || i || ' of ' || $1)::uuid, CASE WHEN i > $3 / 50 THEN md5('folder 1 of ' || $1)::uuid END, 'folder ' || i, 1
   FROM generate_series(1, $3 / 10) i;
 INSERT INTO document (tenant_id, id, folder_id, title, name, mime_type, size, sha256, status, tags, owner_id, created_at, trashed_at)
