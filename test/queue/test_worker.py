@@ -3,6 +3,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import threading
@@ -111,6 +112,14 @@ def test_a_frozen_worker_that_wakes_up_after_its_lease_writes_nothing(dms):
     dms.wait(after)
     assert [c["id"] for c in dms.chunks(document)] == chunks
     assert dms.steps(document).count("done") == 1
+
+
+def test_no_thread_of_the_worker_is_ended_by_a_signal_in_the_main_threads_place(dms):
+    """A library's thread that lets SIGTERM in dies of it, and the worker with it, while the main thread is busy: jobs in hand are not given back."""
+    worker = dms.worker()
+    masks = {task.name: re.search(r"SigBlk:\s*(\w+)", (task / "status").read_text())[1] for task in pathlib.Path(f"/proc/{worker}/task").iterdir()}
+    others = {task: mask for task, mask in masks.items() if int(task) != worker}
+    assert others and all(int(mask, 16) >> signal.SIGTERM - 1 & 1 for mask in others.values()), others
 
 
 def test_a_stopped_worker_gives_its_job_back_at_no_cost(dms):
