@@ -23,5 +23,6 @@ struct embedder *model_open(const struct app *app, enum model_use use, struct er
     if (strcmp(s->embed_provider, "http") == 0)
         return embedder_open_http(s->embed_url, *s->embed_key ? s->embed_key : NULL, s->embed_model, s->embed_dims,
                                   (unsigned)s->embed_timeout_ms, err);
-    return embedder_open_local(app->model_dir, threads_of(s, use), err);
+    return embedder_open_local(app->model_dir, threads_of(s, use),
+                               strcmp(s->embed_precision, "bf16") == 0 ? EMBED_BF16 : EMBED_FP32, err);
 }

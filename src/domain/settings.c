@@ -30,6 +30,7 @@ static const struct {
     { offsetof(struct settings, env), "dev staging prod" },
     { offsetof(struct settings, log_level), "debug info warning error" },
     { offsetof(struct settings, embed_provider), "local http none" },
+    { offsetof(struct settings, embed_precision), "fp32 bf16" },
     { offsetof(struct settings, default_plan), "free pro enterprise unlimited" },
 };
 

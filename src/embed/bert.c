@@ -42,6 +42,7 @@ struct bert {
     const float          *words, *positions, *types;
     struct norm           norm;
     struct layer          layers[LAYERS];
+    uint16_t             *packed; /* weights of the products as bfloat16, or NULL */
 };
 
 struct bert_scratch {
@@ -133,7 +134,26 @@ static int find_all(struct bert *b, struct error *err)
     return 0;
 }
 
-struct bert *bert_open(const char *path, struct error *err)
+/* The weights of all products once more, as the kernels want them. */
+static int pack_all(struct bert *b, struct error *err)
+{
+    size_t    of_layer = 4 * WIDTH * WIDTH + 2 * WIDTH * INNER;
+    uint16_t *to = b->packed = aligned_alloc(64, LAYERS * of_layer * sizeof *to);
+
+    if (!to)
+        return error_set(err, ERR_UNAVAILABLE, "no memory for the weights as bfloat16");
+    for (struct layer *l = b->layers; l < b->layers + LAYERS; l++) {
+        struct product *all[] = { &l->query, &l->key, &l->value, &l->attention, &l->inner, &l->outer };
+
+        for (size_t i = 0; i < ARRAY_LEN(all); to += all[i]->in * all[i]->out, i++) {
+            b->kernels->pack(all[i], to);
+            all[i]->packed = to;
+        }
+    }
+    return 0;
+}
+
+struct bert *bert_open(const char *path, enum embed_precision precision, struct error *err)
 {
     struct bert *b = calloc(1, sizeof *b);
 
@@ -141,9 +161,11 @@ struct bert *bert_open(const char *path, struct error *err)
         error_set(err, ERR_UNAVAILABLE, "no memory for the model");
         return NULL;
     }
-    b->kernels = kernels_best();
+    b->kernels = precision == EMBED_BF16 ? kernels_bf16() : NULL;
+    if (!b->kernels)
+        b->kernels = kernels_best();
     b->file = safetensors_open(path, err);
-    if (b->file && find_all(b, err) == 0)
+    if (b->file && find_all(b, err) == 0 && (!b->kernels->pack || pack_all(b, err) == 0))
         return b;
     bert_close(b);
     return NULL;
@@ -154,6 +176,7 @@ void bert_close(struct bert *b)
     if (!b)
         return;
     safetensors_close(b->file);
+    free(b->packed);
     free(b);
 }
 

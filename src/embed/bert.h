@@ -3,7 +3,7 @@
 #ifndef DMS_EMBED_BERT_H
 #define DMS_EMBED_BERT_H
 
-#include "base/error.h"
+#include "embed/embedder.h"
 
 enum {
     BERT_WIDTH = 384,
@@ -15,7 +15,7 @@ struct bert;         /* weights: read-only once open, any thread */
 struct bert_scratch; /* room for one batch: one thread at a time */
 
 /* Maps the weights. ERR_UNAVAILABLE when there is no such file, ERR_INTERNAL when it is not this model. */
-struct bert *bert_open(const char *path, struct error *err);
+struct bert *bert_open(const char *path, enum embed_precision precision, struct error *err);
 void         bert_close(struct bert *b); /* NULL is fine */
 
 /* Memory is taken as it is used: 7.5 KiB a token of the largest batch so far, and 0.5 MB. */

@@ -8,10 +8,14 @@ struct embedder;
 
 enum embed_priority { EMBED_QUERY, EMBED_INGEST }; /* queries go before batches of ingest */
 
+/* EMBED_BF16: the layers multiply bfloat16 where the processor has tiles for it (AMX), which is faster and less exact; float elsewhere. */
+enum embed_precision { EMBED_FP32, EMBED_BF16 };
+
 /* Maps DIR/model.safetensors read-only and reads DIR/vocab.txt. threads: cores to use, 1 to 64. Starts threads: after forks, not before.
    ERR_UNAVAILABLE and a sentence that says how to add the model when the files are not there; ERR_INTERNAL when they are not what they
    should be (detail says what). */
-struct embedder *embedder_open_local(const char *dir, unsigned threads, struct error *err);
+struct embedder *embedder_open_local(const char *dir, unsigned threads, enum embed_precision precision,
+                                     struct error *err);
 /* base_url: ".../v1"; api_key may be NULL; dims: what the model answers. timeout_ms bounds each
    batch of up to 64 texts with all its tries. Texts are copied. */
 struct embedder *embedder_open_http(const char *base_url, const char *api_key, const char *model, size_t dims,

@@ -1,6 +1,11 @@
 /* kernels.c - see kernels.h. Written with the compilers' vector types, so that neither the optimiser's mood nor the compiler decides
-   whether it is vectorised. Built several times: KERNELS names the table, LANES the floats of one register. */
+   whether it is vectorised. Built several times: KERNELS names the table, LANES the floats of one register; with
+   AMX there are products of bfloat16, too. */
 #include "embed/kernels.h"
+
+#if defined(__AMX_BF16__)
+#include <immintrin.h>
+#endif
 
 extern const struct kernels KERNELS;
 
@@ -110,6 +115,17 @@ static inline __attribute__((always_inline)) void add_products(vf *sums, size_t 
     }
 }
 
+/* What is stored at `at`: the sum of output o with its bias, after the step. */
+static inline vf finish(const struct product *p, size_t o, vf sum, const float *at)
+{
+    sum += p->bias[o];
+    if (p->then == PRODUCT_GELU)
+        return gelu(sum);
+    if (p->then == PRODUCT_ADD)
+        sum += load(at);
+    return sum;
+}
+
 /* `rows` outputs of a panel, from output o. */
 static inline __attribute__((always_inline)) void multiply_tile(const struct product *p, size_t o, size_t rows,
                                                                 size_t next, size_t vectors, size_t in, const float *x,
@@ -121,13 +137,8 @@ static inline __attribute__((always_inline)) void multiply_tile(const struct pro
     for (size_t r = 0; r < rows; r++)
         for (size_t i = 0; i < vectors; i++) {
             float *at = y + (o + r) * PANEL + i * LANES;
-            vf     v = sums[r * vectors + i] + p->bias[o + r];
 
-            if (p->then == PRODUCT_GELU)
-                v = gelu(v);
-            if (p->then == PRODUCT_ADD)
-                v += load(at);
-            store(at, v);
+            store(at, finish(p, o + r, sums[r * vectors + i], at));
         }
 }
 
@@ -149,8 +160,105 @@ static inline __attribute__((always_inline)) void multiply_deep(const struct pro
     }
 }
 
+#if defined(__AMX_BF16__)
+/* Products of bfloat16 by the processor's tiles: 16 rows of 64 bytes. A tile of weights is 16 outputs of 32 inputs, one of x is 16 pairs of
+   features of 16 tokens, one of sums is 16 outputs of 16 tokens. */
+enum { TILE = 16, DEPTH = 32, MOST_IN = 1536 };
+
+/* The upper half is the nearest bfloat16. */
+static inline vu rounded(const float *p)
+{
+    return *(const vu *)p + 0x8000u;
+}
+
+static size_t packed_at(const struct product *p, size_t o, size_t i)
+{
+    return (o / TILE * (p->in / DEPTH) + i / DEPTH) * TILE * DEPTH + o % TILE * DEPTH + i % DEPTH;
+}
+
+/* Tile by tile, so that each lies together. */
+static void pack(const struct product *p, uint16_t *ret)
+{
+    for (size_t o = 0; o < p->out; o++)
+        for (size_t i = 0; i < p->in; i += LANES) {
+            vu v = rounded(p->weight + o * p->in + i) >> 16;
+
+            for (size_t lane = 0; lane < LANES; lane++)
+                ret[packed_at(p, o, i) + lane] = (uint16_t)v[lane];
+        }
+}
+
+/* Two features of a token beside one another, the first below. */
+static void pair_up(const float *x, size_t features, size_t vectors, uint32_t *ret)
+{
+    for (size_t f = 0; f < features; f += 2, ret += PANEL)
+        for (size_t i = 0; i < vectors * LANES; i += LANES)
+            *(vu *)(ret + i) = rounded(x + f * PANEL + i) >> 16 | (rounded(x + (f + 1) * PANEL + i) & 0xffff0000u);
+}
+
+/* sums[r][t] of 2 * TILE outputs, whose first weights these are, and the tokens of a panel or of its first half. */
+static void multiply_tiles(const uint16_t *weights, const uint32_t *pairs, size_t in, size_t vectors, float *sums)
+{
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (size_t i = 0; i < in; i += DEPTH, weights += TILE * DEPTH, pairs += DEPTH / 2 * PANEL) {
+        _tile_loadd(4, weights, DEPTH * sizeof *weights);
+        _tile_loadd(5, weights + TILE * in, DEPTH * sizeof *weights);
+        _tile_loadd(6, pairs, PANEL * sizeof *pairs);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 5, 6);
+        if (vectors < 2)
+            continue;
+        _tile_loadd(7, pairs + LANES, PANEL * sizeof *pairs);
+        _tile_dpbf16ps(2, 4, 7);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_stored(0, sums, PANEL * sizeof *sums);
+    _tile_stored(1, sums + TILE * PANEL, PANEL * sizeof *sums);
+    _tile_stored(2, sums + LANES, PANEL * sizeof *sums);
+    _tile_stored(3, sums + TILE * PANEL + LANES, PANEL * sizeof *sums);
+}
+
+static void multiply_packed(const struct product *p, const float *x, size_t tokens, float *y, size_t y_features)
+{
+    static const struct {
+        uint8_t  palette, start, reserved[14];
+        uint16_t bytes[16]; /* of a row */
+        uint8_t  rows[16];
+    } shape = { 1, 0, { 0 }, { 64, 64, 64, 64, 64, 64, 64, 64 }, { TILE, TILE, TILE, TILE, TILE, TILE, TILE, TILE } };
+    __attribute__((uninitialized)) uint32_t pairs[MOST_IN / 2 * PANEL];
+    float                                   sums[2 * TILE * PANEL];
+
+    _tile_loadconfig(&shape);
+    for (size_t t = 0; t < tokens; t += PANEL) {
+        size_t vectors = tokens - t <= LANES ? 1 : 2;
+
+        pair_up(x + t * p->in, p->in, vectors, pairs);
+        __asm__ volatile("" ::: "memory"); /* the compiler does not know that tiles read memory */
+        for (size_t o = 0; o < p->out; o += 2 * TILE) {
+            multiply_tiles(p->packed + o * p->in, pairs, p->in, vectors, sums);
+            for (size_t r = 0; r < 2 * TILE; r++)
+                for (size_t i = 0; i < vectors * LANES; i += LANES) {
+                    float *at = y + t * y_features + (o + r) * PANEL + i;
+
+                    store(at, finish(p, o + r, load(sums + r * PANEL + i), at));
+                }
+        }
+    }
+    _tile_release();
+}
+#endif
+
 static void multiply(const struct product *p, const float *x, size_t tokens, float *y, size_t y_features)
 {
+#if defined(__AMX_BF16__)
+    if (p->packed) {
+        multiply_packed(p, x, tokens, y, y_features);
+        return;
+    }
+#endif
     if (p->in == 384)
         multiply_deep(p, 384, x, tokens, y, y_features);
     else
@@ -292,5 +400,12 @@ static void attend(const float *qkv, size_t width, size_t first, size_t n, float
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
 const struct kernels KERNELS = {
-    .name = TEXT(KERNELS), .panel = PANEL, .multiply = multiply, .norm = norm, .attend = attend
+    .name = TEXT(KERNELS),
+    .panel = PANEL,
+#if defined(__AMX_BF16__)
+    .pack = pack,
+#endif
+    .multiply = multiply,
+    .norm = norm,
+    .attend = attend,
 };

@@ -23,6 +23,7 @@ enum product_step { PRODUCT_ONLY, PRODUCT_GELU, PRODUCT_ADD }; /* ADD: to what s
 /* y = x times the weights + bias, then the step. `in` is 384 or 1536, out a multiple of 12. */
 struct product {
     const float      *weight, *bias; /* [out][in], [out] */
+    const uint16_t   *packed; /* what pack() made of the weights, used instead; out is a multiple of 32. Or NULL */
     size_t            in, out;
     enum product_step then;
 };
@@ -30,6 +31,9 @@ struct product {
 struct kernels {
     const char *name;
     size_t      panel; /* tokens of a panel */
+    /* The out * in weights as bfloat16 in an order of the kernels' own; `ret` begins at a multiple of 64 bytes. x is rounded to bfloat16,
+       too, sums are float. NULL: these kernels have no faster product for it. */
+    void (*pack)(const struct product *p, uint16_t *ret);
     /* Of the panels of `tokens` tokens. y's rows have y_features features, and those of the product begin at y. */
     void (*multiply)(const struct product *p, const float *x, size_t tokens, float *y, size_t y_features);
     /* Each token's `features` numbers (a multiple of 4) become (those - mean) / deviation * gain + shift. */
@@ -41,7 +45,9 @@ struct kernels {
 
 /* The fastest for this processor. */
 const struct kernels *kernels_best(void);
-/* All that this processor can run, for tests; NULL behind the last. i counts from 0. */
+/* Those with pack(), or NULL. Asks Linux to let this process use AMX, which makes the frames of its signals 8 KiB longer. */
+const struct kernels *kernels_bf16(void);
+/* All others that this processor can run, for tests; NULL behind the last. i counts from 0. */
 const struct kernels *kernels_at(size_t i);
 
 #endif

@@ -242,13 +242,13 @@ static int start_cores(struct local *l, struct error *err)
                : error_set(err, ERR_UNAVAILABLE, "cannot start a thread: %s", strerror(failed > 0 ? failed : 0));
 }
 
-static int open_model(struct local *l, const char *dir, struct error *err)
+static int open_model(struct local *l, const char *dir, enum embed_precision precision, struct error *err)
 {
     _cleanup_(arena_free) struct arena a = ARENA(MAX_PATHS_BYTES);
     struct error                       why = { 0 };
 
     l->wordpiece = wordpiece_open(path_join(&a, dir, "vocab.txt"), &why);
-    l->bert = l->wordpiece ? bert_open(path_join(&a, dir, "model.safetensors"), &why) : NULL;
+    l->bert = l->wordpiece ? bert_open(path_join(&a, dir, "model.safetensors"), precision, &why) : NULL;
     if (why.code == ERR_UNAVAILABLE)
         return error_say(err, ERR_UNAVAILABLE, NULL, "%s", how_to_add);
     if (!l->bert)
@@ -258,7 +258,8 @@ static int open_model(struct local *l, const char *dir, struct error *err)
     return 0;
 }
 
-struct embedder *embedder_open_local(const char *dir, unsigned threads, struct error *err)
+struct embedder *embedder_open_local(const char *dir, unsigned threads, enum embed_precision precision,
+                                     struct error *err)
 {
     threads = threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : threads;
     struct local *l = calloc(1, sizeof *l + threads * sizeof l->cores[0]);
@@ -274,7 +275,7 @@ struct embedder *embedder_open_local(const char *dir, unsigned threads, struct e
     pthread_cond_init(&l->done, NULL);
     for (size_t i = 0; i < PRIORITIES; i++)
         l->queues[i].last = &l->queues[i].first;
-    if (open_model(l, dir, err) == 0 && start_cores(l, err) == 0)
+    if (open_model(l, dir, precision, err) == 0 && start_cores(l, err) == 0)
         return &l->embedder;
     local_close(&l->embedder);
     return NULL;

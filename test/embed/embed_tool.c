@@ -1,5 +1,5 @@
 /* embed_tool.c - the encoder for test/embed/compare.py and bench/embed.py: texts on stdin, each ended by a NUL, float32 vectors on stdout.
-   embed_tool MODEL_DIR THREADS vectors | tokens | rounds FILE. tokens: the count and the ids of each text, as uint32. rounds: the texts
+   embed_tool [--bf16] MODEL_DIR THREADS vectors | tokens | rounds FILE. tokens: the count and the ids of each text, as uint32. rounds: the texts
    stand in FILE, and each line of stdin is answered by a line of milliseconds: "ingest" is all texts in one call, "query N TEXT" a text
    alone N times, "busy N TEXT" the same while ingest never ends. */
 #include "base/clock.h"
@@ -165,7 +165,8 @@ static int run_rounds(struct embedder *e, struct arena *a, const struct input *i
     return b.v && !b.failed ? 0 : error_set(err, ERR_INTERNAL, "ingest failed");
 }
 
-static int run(const char *dir, unsigned threads, const char *what, int fd, struct error *err)
+static int run(enum embed_precision precision, const char *dir, unsigned threads, const char *what, int fd,
+               struct error *err)
 {
     _cleanup_(arena_free) struct arena a = ARENA(MAX_INPUT);
     struct input                       in = cut(&a, read_all(&a, fd));
@@ -173,7 +174,7 @@ static int run(const char *dir, unsigned threads, const char *what, int fd, stru
 
     if (strcmp(what, "tokens") == 0)
         return write_tokens(dir, &a, &in, err);
-    struct embedder *e = embedder_open_local(dir, threads, err);
+    struct embedder *e = embedder_open_local(dir, threads, precision, err);
     if (!e)
         return -1;
     done = strcmp(what, "rounds") == 0 ? run_rounds(e, &a, &in, err) : write_vectors(e, &a, &in, err);
@@ -185,10 +186,14 @@ int main(int argc, char **argv)
 {
     struct error err = { 0 };
     uint64_t     threads;
-    bool         rounds = argc == 5 && strcmp(argv[3], "rounds") == 0;
+    bool         bf16 = argc > 1 && strcmp(argv[1], "--bf16") == 0;
+
+    argc -= bf16;
+    argv += bf16;
+    bool rounds = argc == 5 && strcmp(argv[3], "rounds") == 0;
 
     if ((argc != 4 && !rounds) || parse_u64("threads", str_of(argv[2]), 1, 64, &threads, &err) < 0) {
-        fprintf(stderr, "usage: embed_tool MODEL_DIR THREADS vectors|tokens|rounds FILE\n");
+        fprintf(stderr, "usage: embed_tool [--bf16] MODEL_DIR THREADS vectors|tokens|rounds FILE\n");
         return 2;
     }
     _cleanup_(closep) int file = rounds ? open(argv[4], O_RDONLY | O_CLOEXEC) : -1;
@@ -196,5 +201,8 @@ int main(int argc, char **argv)
         perror(argv[4]);
         return 1;
     }
-    return run(argv[1], (unsigned)threads, argv[3], rounds ? file : STDIN_FILENO, &err) == 0 ? 0 : fail(&err);
+    return run(bf16 ? EMBED_BF16 : EMBED_FP32, argv[1], (unsigned)threads, argv[3], rounds ? file : STDIN_FILENO, &err)
+                   == 0
+               ? 0
+               : fail(&err);
 }

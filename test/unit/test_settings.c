@@ -144,6 +144,7 @@ static void test_what_is_wrong_ends_it_with_a_sentence(void **state)
         { "", "--port", "--port needs a value." },
         { "", "--env=production", "env must be one of: dev staging prod." },
         { "", "--env=", "env must be one of: dev staging prod." },
+        { "", "--embed-precision=int8", "embed_precision must be one of: fp32 bf16." },
         { "", "--registration=maybe", "registration must be true or false." },
         { "", "--listen=0123456789012345678901234567890123456789012345678901234567890123456789",
           "listen must be text of at most 64 bytes." },
