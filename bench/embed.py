@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""embed: our encoder beside ONNX Runtime (fp32, dynamic int8) and sentence-transformers on the same texts, alternating; latency of queries.
+"""embed: our encoder (fp32, bf16) beside ONNX Runtime (fp32, dynamic int8) on the same texts, alternating; latency of queries.
 
 Rates are real tokens a second, padding not counted. Ours includes cutting the texts into tokens, ONNX Runtime gets tokens: sorted by length, in
-batches of 32, with two threads, from a plain and from a fused model, whichever is faster. Texts are pieces of the Cranfield documents
-(--texts FOLDER, DMS_CRANFIELD), or of the vocabulary's words when they are not there. --torch adds sentence-transformers (3 GB to install).
+batches of 32, from a plain and from a fused model, whichever is faster. Texts are pieces of the Cranfield documents (--texts FOLDER,
+DMS_CRANFIELD), or of the vocabulary's words when they are not there. --torch adds sentence-transformers (3 GB to install).
 """
 import argparse
 import importlib.metadata
 import os
 import pathlib
-import platform
 import random
 import re
 import statistics
@@ -19,23 +18,25 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-VENV, CACHE = ROOT / "build/bench-venv", ROOT / "build/bench-cache"
+import report
+
+ROOT = report.ROOT
+VENV, CACHE = report.BUILD / "bench-venv", report.BUILD / "bench-cache"
 WIDTH, MAX_TOKENS, BATCH, CLS, SEP = 384, 256, 32, 101, 102
 QUERY = "how do we renew the contract of a supplier before the year ends ?"  # 14 tokens and the two special ones
 INTERESTING = ("avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 
 
-def enter_venv(wanted):
-    """Goes on in build/bench-venv with what the requirement files name; installs only what is not there yet."""
+def enter_venv(*wanted):
+    """Goes on in bench-venv of the build with what the requirement files name; installs only what is not there yet."""
     python = VENV / "bin/python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-    for file in wanted:
-        stamp = VENV / f"{file.name}.done"
-        if not stamp.exists() or stamp.read_text() != file.read_text():
-            subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", file], check=True)
-            stamp.write_text(file.read_text())
+    for name in wanted:
+        text, stamp = (ROOT / "bench" / name).read_text(), VENV / f"{name}.done"
+        if not stamp.exists() or stamp.read_text() != text:
+            subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", ROOT / "bench" / name], check=True)
+            stamp.write_text(text)
     if pathlib.Path(sys.prefix) != VENV:
         os.execv(python, [str(python), *sys.argv])
 
@@ -47,12 +48,10 @@ def words_of(folder, vocabulary):
     file = folder / "cran.all.1400.xml"
     if file.exists():
         words = " ".join("".join(e.itertext()) for e in ET.fromstring(f"<all>{file.read_text()}</all>").iter("text")).split()
-        print(f"texts: pieces of {file.name}")
         while True:
             yield from words
     words = [w for w in vocabulary.read_text().split() if re.fullmatch("[a-z]{2,}", w)]
     rng = random.Random(3)
-    print(f"texts: words of {vocabulary.name} (there is no {file})")
     while True:
         yield rng.choice(words[:8000])
 
@@ -98,8 +97,9 @@ class Ours:
         return numpy.frombuffer(self.once("vectors"), "<f4").reshape(-1, WIDTH)
 
     def memory(self):
+        """MB of its own, and resident with the mapped model."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"RssAnon:\s+(\d+)", status)[1]) / 1024, int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+        return [int(re.search(rf"{field}:\s+(\d+)", status)[1]) / 1024 for field in ("RssAnon", "VmRSS")]
 
 
 class OnnxRuntime:
@@ -177,115 +177,126 @@ def faster(paths, threads, ids):
     return best, encoders[best]
 
 
-# --- what is printed --------------------------------------------------------------------------------------------------------
+# --- what is told -----------------------------------------------------------------------------------------------------------
 
-def spread(values, form="{:.2f}"):
-    return f"{form.format(statistics.median(values))} ({form.format(min(values))}-{form.format(max(values))})"
-
-
-def say_where(args, lengths):
-    info = pathlib.Path("/proc/cpuinfo").read_text()
-    name, flags = re.search(r"model name\s*: (.*)", info), re.search(r"flags\s*: (.*)", info)
-    flags = flags[1].split() if flags else []
-    print(f"machine: {name[1] if name else platform.machine()}, {os.cpu_count()} cores, of which the two encoders share {args.threads}; load {os.getloadavg()[0]:.1f}")
-    print(f"processor: {' '.join(f for f in INTERESTING if f in flags)}")
-    versions = ["onnxruntime", *(["sentence-transformers", "torch"] if args.torch else [])]
-    print(f"versions: python {platform.python_version()}, " + ", ".join(f"{v} {importlib.metadata.version(v)}" for v in versions))
-    print(f"settings: {len(lengths)} texts, {sum(lengths)} tokens, {sum(lengths) / len(lengths):.0f} in the mean, {sorted(lengths)[len(lengths) // 2]} median,"
-          f" {args.threads} threads, {args.rounds} rounds after one to warm up, alternating", flush=True)
+def machine_seconds():
+    """Processor time of the whole machine so far, this guest's stolen time included."""
+    fields = pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:]
+    return sum(int(fields[i]) for i in (0, 1, 2, 5, 6, 7)) / os.sysconf("SC_CLK_TCK")
 
 
-def rates(encoders, tokens, rounds):
-    """{name: [tokens a second]}, each round all by turns."""
-    for e in encoders.values():
-        e()
-    times = {name: [] for name in encoders}
-    for _ in range(rounds):
-        for name, e in encoders.items():
-            times[name].append(tokens / e())
+def own_seconds(encoders):
+    """That of this program and of our encoders'."""
+    fields = [pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in ("self", *(e.process.pid for e in encoders.values() if isinstance(e, Ours)))]
+    return sum(int(f[11]) + int(f[12]) for f in fields) / os.sysconf("SC_CLK_TCK")
+
+
+def spread(values):
+    return f"{report.number(report.median(values))} ({report.number(min(values))}-{report.number(max(values))})"
+
+
+def tell_rates(out, encoders, tokens, rounds):
+    """Tokens a second, each round all by turns; {name: [...]}."""
+    machine, own, begin = machine_seconds(), own_seconds(encoders), time.monotonic()
+    rate = report.alternate({name: lambda e=e: tokens / e() for name, e in encoders.items()}, rounds)
+    others = (machine_seconds() - machine - (own_seconds(encoders) - own)) / ((time.monotonic() - begin) * os.cpu_count())
+    peers = [name for name in encoders if not name.startswith("dms")]
+    out.table(["tokens a second", "", *(f"ratio to {name}" for name in peers)],
+              [[name, spread(values), *("" if peer == name else report.ratio(values, rate[peer]) for peer in peers)] for name, values in rate.items()])
+    out.say(f"Others on the machine took {max(0, others):.0%} of its processor time meanwhile.")
+    return rate
+
+
+def tell_vectors(out, encoders, reference):
+    rows = []
+    for name, e in encoders.items():
+        cosine = (e.vectors() * reference).sum(1)
+        rows.append([name, f"{cosine.min():.6f}", f"{cosine.mean():.6f}"])
+    out.table(["cosine with the vectors of ONNX Runtime fp32", "least", "mean"], rows)
+
+
+def query_times(encoders, ids, rounds):
+    """Medians in ms of a query of 16 tokens by itself, alternating: {name: [...]}."""
+    def ours(e):
+        return statistics.median(e.ask(f"query 40 {QUERY}")) * 1e3
+
+    def theirs(e):
+        feed, times = e.feed([ids]), []
+        for _ in range(40):
+            begin = time.perf_counter()
+            e.session.run(None, feed)
+            times.append(time.perf_counter() - begin)
+        return statistics.median(times) * 1e3
+    return report.alternate({name: lambda e=e: ours(e) if isinstance(e, Ours) else theirs(e) for name, e in encoders.items()}, rounds)
+
+
+def after_idle(e):
+    times = []
+    for _ in range(5):
+        time.sleep(2)
+        times += [t * 1e3 for t in e.ask(f"query 1 {QUERY}")]
     return times
 
 
-def print_rates(rate, peers):
-    for name, values in rate.items():
-        ratios = [f"{statistics.median(ours / theirs for ours, theirs in zip(values, rate[p])):.2f} x {p}" for p in peers.get(name, ()) if p in rate]
-        low = [f"({min(a / b for a, b in zip(values, rate[p])):.2f}-{max(a / b for a, b in zip(values, rate[p])):.2f})" for p in peers.get(name, ()) if p in rate]
-        print(f"  {name:28} {spread(values, '{:,.0f}'):>28} tokens/s   " + ", ".join(f"{r} {s}" for r, s in zip(ratios, low)))
-
-
-def query_times(ours, theirs, ids, rounds):
-    """Medians in ms of 16 tokens on one thread, alternating: {name: [...]}."""
-    ret = {name: [] for name in [*ours, *theirs]}
-    for _ in range(rounds + 1):
-        for name, e in ours.items():
-            ret[name].append(statistics.median(e.ask(f"query 40 {QUERY}")) * 1e3)
-        for name, e in theirs.items():
-            feed, times = e.feed([ids]), []
-            for _ in range(40):
-                begin = time.perf_counter()
-                e.session.run(None, feed)
-                times.append(time.perf_counter() - begin)
-            ret[name].append(statistics.median(times) * 1e3)
-    return {name: times[1:] for name, times in ret.items()}
-
-
-def print_latency(ours, one, theirs, ids, rounds):
-    times = query_times(one, theirs, ids, rounds)
+def tell_queries(out, ours, encoders, ids, rounds):
+    """Answers the times of first queries of each of ours."""
+    times, idle, rows = query_times({**ours, **encoders}, ids, rounds), {name: after_idle(e) for name, e in ours.items()}, []
     for name, values in times.items():
-        peer = name.replace("ours", "onnxruntime")
-        ratio = f"{statistics.median(a / b for a, b in zip(values, times[peer])):.2f} of {peer}" if peer != name and peer in times else ""
-        print(f"  {name + ', query of 16 tokens':36} {spread(values)} ms, one thread   {ratio}")
-    for name, e in ours.items():
-        idle = []
-        for _ in range(3):
-            time.sleep(2)
-            idle += [t * 1e3 for t in e.ask(f"query 1 {QUERY}")]
-        busy = sorted(t * 1e3 for t in e.ask(f"busy 300 {QUERY}"))
-        private, resident = e.memory()
-        print(f"  {name + ', first query after 2 s':36} {spread(idle)} ms\n"
-              f"  {name + ', query while ingest runs':36} p50 {busy[len(busy) // 2]:.1f}, p95 {busy[int(len(busy) * .95)]:.1f}, most {busy[-1]:.1f} ms\n"
-              f"  {name + ', memory after that':36} {private:.0f} MB private, {resident:.0f} MB resident with the mapped model")
+        row = [name, spread(values), "", "", ""]
+        if name in ours:
+            busy = sorted(t * 1e3 for t in ours[name].ask(f"busy 300 {QUERY}"))
+            row[2:] = spread(idle[name]), f"{busy[len(busy) // 2]:.1f}, {busy[int(len(busy) * .95)]:.1f}, {busy[-1]:.1f}", "{:.0f}, {:.0f}".format(*ours[name].memory())
+        rows.append(row)
+    out.table(["query of 16 tokens, ms", "one after the other", "first after 2 s without any", "while ingest runs: p50, p95, most", "memory at the end, MB: own, with the mapped model"], rows)
+    return idle
+
+
+def run(args, out):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:args.threads])  # the same cores for everybody
+    files, collection = onnx_files(args.model), args.texts / "cran.all.1400.xml"
+    texts = make_texts(args.count, words_of(args.texts, args.model / "vocab.txt"))
+    ours = {f"dms {precision}": Ours(args.tool, args.model, args.threads, texts, options) for precision, options in (("fp32", ()), ("bf16", ("--bf16",)))}
+    ids = ours["dms fp32"].ids()
+    lengths = [len(i) for i in ids]
+    flags = re.search(r"flags\s*: (.*)|$", pathlib.Path("/proc/cpuinfo").read_text())[1] or ""
+    versions = ["onnxruntime", *(["sentence-transformers", "torch"] if args.torch else [])]
+    theirs, chosen = {}, []
+    for precision, paths in files.items():
+        best, theirs[f"ONNX Runtime {precision}"] = faster(paths, args.threads, ids)
+        chosen.append(f"{precision} {best.stem.partition('-')[0]}")
+    out.say(f"{len(lengths)} {'pieces of the Cranfield documents' if collection.exists() else 'texts of words drawn at random'}, {sum(lengths):,} tokens, {sum(lengths) / len(lengths):.0f} in the mean, "
+            f"{statistics.median(lengths):.0f} in the median. {args.threads} threads each, one at a time, by turns, {args.rounds} rounds after one to warm up; ratios are those of neighbours in a round, median (least-most). "
+            f"ONNX Runtime gets tokens, sorted by length in batches of {BATCH}; faster of its models: {', '.join(chosen)}; int8 is its dynamic quantization. "
+            f"{', '.join(f'{v} {importlib.metadata.version(v)}' for v in versions)}. The processor has {', '.join(f for f in INTERESTING if f in flags.split())}.")
+    encoders = {**ours, **theirs}
+    tell_vectors(out, encoders, theirs["ONNX Runtime fp32"].vectors())
+    if args.torch:
+        encoders["sentence-transformers"] = SentenceTransformers(args.threads, texts)
+    rate = tell_rates(out, encoders, sum(lengths), args.rounds)
+    query = Ours(args.tool, args.model, 1, [QUERY]).ids()[0]
+    assert len(query) == 16, len(query)
+    one = {f"ONNX Runtime {precision}": OnnxRuntime(paths[0], 1, [query]) for precision, paths in files.items()}
+    idle = tell_queries(out, ours, one, query, args.rounds)
+    out.judge("fp32 against ONNX Runtime fp32, tokens a second", report.ratio(rate["dms fp32"], rate["ONNX Runtime fp32"]).median, floor=0.9, goal=1.0)
+    out.judge("bf16 against ONNX Runtime's dynamic int8", report.ratio(rate["dms bf16"], rate["ONNX Runtime int8"]).median, floor=1.0, goal=1.2)
+    out.judge("first query after 2 s without any, fp32, slowest of 5", max(idle["dms fp32"]), floor=20.0, unit=" ms", more_is_better=False)
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="script/bench embed", description=__doc__.splitlines()[0])
-    parser.add_argument("--tool", type=pathlib.Path, default=ROOT / "build/test/embed/embed_tool", help="our encoder's program (build/test/embed/embed_tool)")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tool", type=pathlib.Path, default=report.BUILD / "test/embed/embed_tool", help="our encoder's program (of the build)")
     parser.add_argument("--model", type=pathlib.Path, default=ROOT / "model")
     parser.add_argument("--texts", type=pathlib.Path, default=os.environ.get("DMS_CRANFIELD", ROOT.parent / "shared/data/cranfield"), help="folder of the Cranfield collection")
-    parser.add_argument("--count", type=int, default=640)
+    parser.add_argument("--count", type=int, default=320)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--torch", action="store_true", help="sentence-transformers too")
-    args = parser.parse_args()
-    for missing in [p for p in (args.tool, args.model / "model.safetensors") if not p.exists()]:
-        sys.exit(f"bench: there is no {missing}: script/build, script/model")
-    enter_venv([ROOT / "bench/requirements.txt"] + ([ROOT / "bench/requirements-torch.txt"] if args.torch else []))
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:args.threads])  # the same cores for everybody
-
-    files = onnx_files(args.model)
-    texts = make_texts(args.count, words_of(args.texts, args.model / "vocab.txt"))
-    ours = {"ours fp32": Ours(args.tool, args.model, args.threads, texts)}
-    ids = ours["ours fp32"].ids()
-    lengths = [len(i) for i in ids]
-    say_where(args, lengths)
-    theirs = {}
-    for precision, paths in files.items():
-        best, theirs[f"onnxruntime {precision}"] = faster(paths, args.threads, ids)
-        print(f"onnxruntime {precision}: {best.name} is the faster")
-    reference = theirs["onnxruntime fp32"].vectors()
-    for name, e in {**ours, **theirs}.items():
-        cosine = (e.vectors() * reference).sum(1)
-        print(f"  {name:28} cosine with onnxruntime fp32: least {cosine.min():.7f}, mean {cosine.mean():.7f}")
-    if args.torch:
-        theirs["sentence-transformers"] = SentenceTransformers(args.threads, texts)
-    encoders = {**ours, **theirs}
-    peers = {"ours fp32": ["onnxruntime fp32", "sentence-transformers"], "ours int8": ["onnxruntime int8", "onnxruntime fp32"]}
-    print_rates(rates(encoders, sum(lengths), args.rounds), peers)
-
-    query = Ours(args.tool, args.model, 1, [QUERY]).ids()[0]
-    assert len(query) == 16, len(query)
-    one = {name: OnnxRuntime(next(p for p in paths if p.name.startswith("plain")), 1, [query]) for name, paths in (("onnxruntime fp32", files["fp32"]), ("onnxruntime int8", files["int8"]))}
-    print_latency(ours, ours, one, query, args.rounds)
+    if not {"-h", "--help"} & set(sys.argv):
+        args, _ = parser.parse_known_args()
+        for missing in [p for p in (args.tool, args.model / "model.safetensors") if not p.exists()]:
+            sys.exit(f"bench: there is no {missing}: script/build, script/model")
+        enter_venv("requirements.txt", *(["requirements-torch.txt"] if args.torch else []))
+    report.main("embed", "Embedding", parser, run)
 
 
 if __name__ == "__main__":
