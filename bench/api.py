@@ -25,6 +25,7 @@ def method(out, stack, tenants, clients, args):
 def closed_loop(out, stack, tenants, args):
     gets, lists = common.get_paths(tenants), common.list_paths(tenants)
     one, page = common.get_statement(), common.list_statement()
+    common.check_peers(stack, tenants)
     clients = common.best_clients(stack, tenants, one)
     method(out, stack, tenants, clients, args)
     turn = {}

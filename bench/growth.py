@@ -14,6 +14,7 @@ SIZES = ["1x1000", "1x100000", "1x1000000", "100x1000", "1000x100", "10000x100"]
 
 def measure(stack, tenants, args, out, noise):
     """{column: median rate} at one size, ours and pgbench's turn by turn, pgbench with set_config in the same pipeline."""
+    common.check_peers(stack, tenants)
     gets, lists = common.get_paths(tenants, 2000), common.list_paths(tenants)
     turn = {
         "GET": lambda: common.wrk(stack, gets, 64, args.seconds),

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 import report
 
@@ -188,7 +189,19 @@ def get_statement():
 
 
 def list_statement(limit=20):
-    return bound("get_documents", [str(limit), "NULL", "NULL", "'f'", "NULL", "'f'", "NULL", "NULL", "NULL"])
+    return bound("get_documents", [str(limit), "NULL::timestamptz", "NULL::uuid", "'f'", "'-created_at'", "'f'", "NULL", "NULL", "NULL"])
+
+
+def check_peers(stack, tenants):
+    """Ends the bench unless both statements, as pgbench sends them, answer what the API does: one that finds nothing is many times as fast."""
+    first = tenants[0]
+    options = f"-c app.tenant_id={first.id} -c app.user_id={first.user}"
+    for text, column, path in ((get_statement().replace(":i", "1"), "body", f"/api/v1/documents/{Tenant.document(1)}"), (list_statement(), "items", "/api/v1/documents")):
+        done = subprocess.run([pg_bin("psql"), "-XqAt", "-c", f"SELECT {column} FROM ({text}) x", "dms"], capture_output=True, text=True, env=stack.pg_env("app", options))
+        request = urllib.request.Request(stack.url + path, headers={"X-API-Key": first.key})
+        answer = json.load(urllib.request.urlopen(request))
+        if done.returncode != 0 or json.loads(done.stdout or "null") != answer.get("items", answer):
+            sys.exit(f"bench: pgbench's statement for {path} does not answer what the API does:\n{done.stdout[:500]}{done.stderr}")
 
 
 def pgbench(stack, tenants, text, clients, seconds, scope="session"):
