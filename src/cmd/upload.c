@@ -204,29 +204,38 @@ static bool take_status(struct upload *u, struct client *c, struct upload_file *
     return true;
 }
 
+/* How many have ended when this one, whose predecessors have, has not: what no longer waits in the queue, which may hold others' documents too. */
+static size_t ended(const struct upload *u, size_t before)
+{
+    size_t rest = u->queue >= 0 ? (size_t)u->queue + 1 : SIZE_MAX;
+
+    return rest < u->batch.count && u->batch.count - rest > before ? u->batch.count - rest : before;
+}
+
 /* Until one document is processed or has failed; shows how far all are meanwhile. */
 static void await_file(struct upload *u, struct client *c, size_t i)
 {
     struct upload_file *f = &u->batch.files[i];
     char                path[128];
-    bool                ended = false;
+    bool                over = false;
 
     snprintf(path, sizeof path, "/api/v1/documents/%s", f->id ? f->id : "");
-    for (unsigned ms = WAIT_STEP_MS; !ended; ms = ms * 3 / 2 < WAIT_STEP_MAX_MS ? ms * 3 / 2 : WAIT_STEP_MAX_MS) {
+    for (unsigned ms = WAIT_STEP_MS; !over; ms = ms * 3 / 2 < WAIT_STEP_MAX_MS ? ms * 3 / 2 : WAIT_STEP_MAX_MS) {
         struct error  err = { 0 };
         const json_t *v = NULL;
 
         if (client_get(c, path, &v, &err) == 0)
-            ended = take_status(u, c, f, v);
+            over = take_status(u, c, f, v);
         else if (err.code != ERR_UNAVAILABLE && err.code != ERR_RATE_LIMITED) {
             snprintf(f->reason, sizeof f->reason, "stored, but: %s", error_text(&err));
             atomic_store(&f->state, UPLOAD_FAILED);
-            ended = true;
+            over = true;
         }
         look_at_queue(u, c);
-        show(u, i, "processed", (int)(i * 100 / u->batch.count));
+        size_t done = ended(u, i);
+        show(u, done, "processed", (int)(done * 100 / u->batch.count));
         arena_free(&c->arena);
-        if (!ended)
+        if (!over)
             clock_sleep_ms(ms);
     }
 }
