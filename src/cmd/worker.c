@@ -214,6 +214,8 @@ static int thread_open(struct worker *w, unsigned i, struct error *err)
     pthread_mutex_init(&t->lock, NULL);
     t->slot = job_slot_open();
     t->db = db_open(w->conninfo, "dms worker", err);
+    if (t->db)
+        db_plan_once(t->db);
     t->taker = t->db ? taker_open(w->redis, w->queues, w->node, err) : NULL;
     if (!t->slot || !t->taker)
         return error_set(err, ERR_UNAVAILABLE, "no memory for a worker thread");

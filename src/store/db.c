@@ -7,17 +7,18 @@
 
 #include <stdio.h>
 
-#define X(name, params, text, scoped) [SQL_##name] = { #name, params, text, scoped },
+#define X(name, params, tenant, text, scoped) [SQL_##name] = { #name, params, tenant, text, scoped },
 const struct sql_info sql_info[SQL_COUNT] = {
 #include "sql.def"
 };
 #undef X
 
-enum { TX_ATTEMPTS = 4 };
+enum { TX_ATTEMPTS = 4, MAX_ARGS = 24 };
 
 struct db {
     PGconn     *conn;
-    const char *conninfo, *application_name;
+    const char *conninfo, *application_name, *options;
+    const char *tenant_id;    /* of the transaction */
     bool        in_tx, retry; /* retry: the last error was a serialization failure */
     bool        prepared[SQL_COUNT];
 };
@@ -41,6 +42,13 @@ struct db *db_open(const char *conninfo, const char *application_name, struct er
     return db;
 }
 
+void db_plan_once(struct db *db)
+{
+    db->options =
+        "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+        " -c enable_bitmapscan=off -c jit=off";
+}
+
 void db_close(struct db *db)
 {
     if (!db)
@@ -62,8 +70,10 @@ static int db_connect(struct db *db, struct error *err)
 {
     if (db->conn && PQstatus(db->conn) == CONNECTION_OK)
         return 0;
-    const char *keys[] = { "dbname", "application_name", "client_encoding", "connect_timeout", NULL };
-    const char *values[] = { db->conninfo, db->application_name, "UTF8", "5", NULL };
+    const char *keys[] = {
+        "dbname", "application_name", "client_encoding", "connect_timeout", db->options ? "options" : NULL, NULL
+    };
+    const char *values[] = { db->conninfo, db->application_name, "UTF8", "5", db->options, NULL };
 
     PQfinish(db->conn);
     memset(db->prepared, 0, sizeof db->prepared);
@@ -77,12 +87,16 @@ static int db_connect(struct db *db, struct error *err)
     return -1;
 }
 
+static int parameters(enum sql q)
+{
+    return sql_info[q].params + (sql_info[q].tenant ? 1 : 0);
+}
+
 static int db_prepare(struct db *db, enum sql q, struct error *err)
 {
     if (db->prepared[q])
         return 0;
-    _cleanup_(PQclearp) PGresult *res =
-        PQprepare(db->conn, sql_info[q].name, sql_info[q].text, sql_info[q].params, NULL);
+    _cleanup_(PQclearp) PGresult *res = PQprepare(db->conn, sql_info[q].name, sql_info[q].text, parameters(q), NULL);
 
     if (PQresultStatus(res) != PGRES_COMMAND_OK)
         return db_error_of(res, db->conn, sql_info[q].name, err);
@@ -165,6 +179,7 @@ static int attempt(struct db *db, struct db_scope scope, tx_fn *fn, void *arg, b
         goto fail;
     }
     db->in_tx = true;
+    db->tenant_id = scope.tenant_id;
     if (fn(db, arg, err) >= 0) {
         committing = true;
         if (commit(db, err) == 0) {
@@ -200,13 +215,18 @@ int db_in_tx(struct db *db, struct db_scope scope, tx_fn *fn, void *arg, struct 
 int db_query(struct db *db, struct arena *a, enum sql q, const char *const *args, int nargs, struct rows *ret,
              struct error *err)
 {
-    assert(db->in_tx && nargs == sql_info[q].params);
+    const char *all[MAX_ARGS];
+
+    assert(db->in_tx && nargs == sql_info[q].params && nargs < MAX_ARGS);
     if (a->failed)
         return error_set(err, ERR_TOO_LARGE, "%s: the memory of this request is used up", sql_info[q].name);
     if (db_prepare(db, q, err) < 0)
         return -1;
+    for (int i = 0; i < nargs; i++)
+        all[i] = args[i];
+    all[nargs] = db->tenant_id;
     int64_t   start_us = clock_steady_us();
-    PGresult *res = PQexecPrepared(db->conn, sql_info[q].name, nargs, args, NULL, NULL, 0);
+    PGresult *res = PQexecPrepared(db->conn, sql_info[q].name, parameters(q), all, NULL, NULL, 0);
     metric_observe(METRIC_DB_TIME_WORK, clock_steady_us() - start_us);
     if (!arena_defer(a, release_result, res))
         return error_set(err, ERR_TOO_LARGE, "%s: no room for the result", sql_info[q].name);

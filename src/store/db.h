@@ -5,8 +5,8 @@
 
 #include "base/text.h"
 
-/* Every file of store/sql is a statement; STATEMENTS comes from them at build time: X(name, parameters, text). */
-#define X(name, params, text, scoped) SQL_##name,
+/* Every file of store/sql is a statement; sql.def comes from them at build time (sql2c.py). */
+#define X(name, params, tenant, text, scoped) SQL_##name,
 enum sql {
 #include "sql.def"
     SQL_COUNT
@@ -15,6 +15,7 @@ enum sql {
 struct sql_info {
     const char *name;
     int         params;
+    bool        tenant; /* text takes one more parameter behind its own: db_query sends the tenant of the transaction */
     const char *text;
     const char *
         scoped; /* of get_*: the same with tenant and person as two more parameters behind its own, for the read lane; else NULL */
@@ -26,6 +27,9 @@ struct db;
 /* Connects at the first use and again after a loss; opening only keeps the address. */
 struct db *db_open(const char *conninfo, const char *application_name, struct error *err);
 void       db_close(struct db *db);
+/* Before the first use: plans are made once for all tenants and along indexes, for statements that touch a few rows each, as those of jobs.
+   Else a tenant that has grown since the last ANALYZE pays with all its rows (docs/decisions/0009). */
+void db_plan_once(struct db *db);
 
 /* Who acts, for row level security and audit; NULL texts where unknown. Set for the whole transaction. */
 struct db_scope {

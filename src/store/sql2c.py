@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""sql2c: makes the table of statements from the .sql files: X(NAME, parameters, text, scoped). Parameters are counted, never typed.
+"""sql2c: makes the table of statements from the .sql files: X(NAME, parameters, tenant, text, scoped). Parameters are counted, never typed.
+
+tenant: text takes the tenant as one more parameter behind its own. So do the statements of jobs: a plan that is made with a tenant's name in it, a
+tenant that came after the last ANALYZE, takes that tenant for empty, and any index that begins with the tenant for as good as the right one.
 
 scoped is what the read lane sends of get_*.sql, NULL of the others: the statement inside of one that first says who acts, so that both are
 one message instead of two. The inner one hangs on the outer by s.tenant, so it cannot run first; were it to, it would meet the connection's
@@ -12,6 +15,8 @@ import sys
 from pathlib import Path
 
 
+OF_JOBS = ("job_", "process_")
+TENANT = "current_setting('app.tenant_id')::uuid"
 SCOPED = (
     "SELECT q.* FROM (SELECT set_config('app.tenant_id', ${tenant}, true) AS tenant, set_config('app.user_id', ${user}, true)) s"
     " CROSS JOIN LATERAL (SELECT w.* FROM ({text}) w WHERE s.tenant IS NOT NULL OFFSET 0) q"
@@ -22,8 +27,8 @@ def c_string(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def statement(path: Path) -> tuple[int, str, str | None]:
-    """(parameters, text, scoped or None) of a file."""
+def statement(path: Path) -> tuple[int, bool, str, str | None]:
+    """(parameters, tenant, text, scoped or None) of a file."""
     lines = [line.split(" -- ")[0].rstrip() for line in path.read_text().splitlines() if not line.lstrip().startswith("--")]
     text = " ".join(line.strip() for line in lines if line.strip()).rstrip(";")
     if not text or ";" in re.sub(r"'[^']*'", "", text):
@@ -32,14 +37,16 @@ def statement(path: Path) -> tuple[int, str, str | None]:
     if params != list(range(1, len(params) + 1)):
         sys.exit(f"{path}: parameters must be $1..$n without a gap, found {params}")
     tenant = len(params) + 1
-    inner = text.replace("current_setting('app.tenant_id')::uuid", f"${tenant}::uuid")
-    scoped = SCOPED.format(text=inner, tenant=tenant, user=tenant + 1) if path.stem.startswith("get_") else None
-    return len(params), text, scoped
+    inner = text.replace(TENANT, f"${tenant}::uuid")
+    if path.stem.startswith("get_"):
+        return len(params), False, text, SCOPED.format(text=inner, tenant=tenant, user=tenant + 1)
+    takes = path.stem.startswith(OF_JOBS) and inner != text
+    return len(params), takes, inner if takes else text, None
 
 
 def row(path: Path) -> str:
-    params, text, scoped = statement(path)
-    return f"X({path.stem.upper()}, {params}, {c_string(text)}, {c_string(scoped) if scoped else 'NULL'})"
+    params, tenant, text, scoped = statement(path)
+    return f"X({path.stem.upper()}, {params}, {str(tenant).lower()}, {c_string(text)}, {c_string(scoped) if scoped else 'NULL'})"
 
 
 def main() -> None:

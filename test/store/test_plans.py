@@ -1,7 +1,8 @@
-"""What the statements of the read lane read: a bounded number of buffers, however much a tenant has and whenever they were planned.
+"""What the statements of the read lane and of jobs read: a bounded number of buffers, however much a tenant has and whenever they were planned.
 
-Each file get_*.sql as the read lane prepares it (sql2c.py, the session options of pipeline.c), as the application's role under row level security, in a
-database where one tenant is big. A new get_*.sql must get its rows in CASES; one that cannot be bounded says why in UNBOUNDED.
+Each file get_*.sql as the read lane prepares it (sql2c.py, the session options of pipeline.c), each job_*.sql and process_*.sql as a worker does
+(those of db.c), as the application's role under row level security, in a database where one tenant is big. A new one must get its rows in CASES or
+JOBS; one that cannot be bounded says why in UNBOUNDED.
 """
 
 import json
@@ -16,8 +17,10 @@ sys.path.insert(0, str(ROOT / "src/store"))
 import sql2c  # noqa: E402
 
 ONE, PAGE, LONG = 30, 300, 1500     # buffers: a row by id; a page of 20; a thousand lines at once
-DOCUMENTS, OF_ONE = 50_000, 5_000   # of the big tenant; passages, versions, lines of its longest document
-STATEMENTS = sorted((ROOT / "src/store/sql").glob("get_*.sql"))
+DOCUMENTS, OF_ONE = 30_000, 3_000   # of the big tenant; passages, versions, lines of its longest document
+SQL = ROOT / "src/store/sql"
+STATEMENTS = sorted(SQL.glob("get_*.sql"))
+OF_JOBS = sorted(p for head in sql2c.OF_JOBS for p in SQL.glob(f"{head}*.sql"))
 
 USER = "00000000-0000-4000-8000-0000000000aa"
 CURSOR = ("2026-06-01 00:00:00+00", "80000000-0000-4000-8000-000000000000")  # in the middle of everything
@@ -62,6 +65,33 @@ CASES = {
                      "short": (ONE, ("{document 7}", "20", *START)), "none": (ONE, ("{nothing}", "20", *START))},
 }
 
+D7, C7, J7 = "{document 7}", "{chunk 7}", "{job 7}"
+JOBS = {
+    "job_cancel": (ONE, (J7,)),
+    "job_claim": (ONE, (J7, "worker", "60")),
+    "job_delay": (ONE, (J7, "0")),
+    "job_document_failed": (PAGE, (D7, "1", "{}")),
+    "job_enqueue": (LONG, ("{nothing}", "document.process", "processing", "3", D7, "1", None, "1000", "10", "100")),  # looks at 1,000 jobs
+    "job_event_add": (ONE, (D7, "1", J7, "1", "done", None, None)),
+    "job_fail": (ONE, (J7, "0", "{}")),
+    "job_give_back": (ONE, (J7, "0")),
+    "job_hold": (ONE, (J7, "0", "60")),
+    "job_retry": (ONE, (J7, "0", "1000", "{}")),
+    "job_retry_now": (ONE, (J7,)),
+    "job_succeed": (ONE, (J7, "0")),
+    "process_chunks_add": (PAGE, (D7, "1", "title", ("{nothing}",), "{9}", "{1}", "{section}", "{text}", "{1}")),
+    "process_chunks_delete": (PAGE, (D7,)),
+    "process_document": (PAGE, (D7, "1", "text/plain", "processed", "1", "1", None, None, None, '{"metadata": {}, "tags": []}')),
+    "process_done": (PAGE, (D7, "1", "a model")),
+    "process_done_without": (PAGE, (D7, "1")),
+    "process_load": (ONE, (D7, "1")),
+    "process_text": (PAGE, (D7, "1", "text", "{}", "text/plain")),
+    "process_vectors_add": (PAGE, (D7, "another model", (C7,), ("[1]",))),
+    "process_vectors_missing": (LONG, ("{document 1}", "1", "-1", "a model", "64")),
+}
+# What goes over all tenants by a function: its own tests look at it.
+ALL_TENANTS = {"job_counts", "job_due", "job_idempotency_expire", "process_embed_missing", "process_fold"}
+
 UNBOUNDED = {
     ("get_documents", "counted"): "a total counts what it tells",
     ("get_documents", "rare tag"): "tags are looked at document by document: no index has them in the order of a page",
@@ -83,7 +113,7 @@ INSERT INTO folder SELECT $2, md5('folder ' || i || ' of ' || $1)::uuid, CASE WH
   FROM generate_series(1, $3 / 10) i;
 INSERT INTO document (tenant_id, id, folder_id, title, name, mime_type, size, sha256, status, tags, owner_id, created_at, trashed_at)
 SELECT $2, md5('document ' || i || ' of ' || $1)::uuid, md5('folder ' || CASE WHEN i % 3 = 0 THEN 1 ELSE i % ($3 / 10) END || ' of ' || $1)::uuid, 'title ' || i, 'n.txt', 'text/plain', i,
-       repeat('0', 64), CASE WHEN i % 101 = 0 THEN 'error' ELSE 'processed' END, CASE WHEN i = $3 / 2 THEN ARRAY['rare'] WHEN i % 2 = 0 THEN ARRAY['half'] ELSE '{}' END, '{USER}',
+       repeat('0', 64), CASE WHEN i % 53 = 0 THEN 'error' ELSE 'processed' END, CASE WHEN i = $3 / 2 THEN ARRAY['rare'] WHEN i % 2 = 0 THEN ARRAY['half'] ELSE '{}' END, '{USER}',
        {TIME}, CASE WHEN i % 20 = 0 THEN now() END FROM generate_series(1, $3) i;
 INSERT INTO document_version (tenant_id, document_id, version, name, mime_type, size, sha256, author_id)
 SELECT $2, md5('document ' || d || ' of ' || $1)::uuid, v, 'n.txt', 'text/plain', 1, repeat('0', 64), '{USER}' FROM {PARTS};
@@ -109,21 +139,29 @@ def fill(cluster, number, count, of_one):
         c.execute(text)
 
 
-def session_options():
-    """What pipeline.c connects with."""
-    source = (ROOT / "src/store/pipeline.c").read_text()
-    nobody = re.search(r'#define NOBODY "([^"]*)"', source)[1]
-    parts = re.search(r"session_options\[\] =\s*(.*?);", source, re.S)[1].replace("NOBODY", f'"{nobody}"')
-    return "".join(re.findall(r'"([^"]*)"', parts))
+def in_c(path, before):
+    """The C string behind some text of a source."""
+    source = (ROOT / path).read_text()
+    nobody = re.search(r'#define NOBODY "([^"]*)"', source)
+    text = re.search(re.escape(before) + r"\s*(.*?);", source, re.S)[1]
+    return "".join(re.findall(r'"([^"]*)"', text.replace("NOBODY", f'"{nobody[1]}"') if nobody else text))
+
+
+def literal(value, tenant):
+    """An argument as SQL: "{row}" is the id of that row of the tenant, a tuple an array."""
+    if isinstance(value, tuple):
+        return f"ARRAY[{', '.join(literal(v, tenant) for v in value)}]"
+    row = re.fullmatch(r"\{(\w+ \d+|nothing)\}", value or "")
+    return "NULL" if value is None else f"md5('{row[1]} of {tenant}')::uuid" if row else f"'{value}'"
 
 
 class Lane:
     """A connection as the read lane has it, each statement prepared and planned."""
 
     def __init__(self, cluster):
-        self.db = cluster.connect("dms_app", options=session_options())
+        self.db = cluster.connect("dms_app", options=in_c("src/store/pipeline.c", "session_options[] ="))
         for path in STATEMENTS:
-            self.db.execute(f"PREPARE {path.stem} AS {sql2c.statement(path)[2]}".encode())
+            self.db.execute(f"PREPARE {path.stem} AS {sql2c.statement(path)[3]}".encode())
         self.run_all()
 
     def run_all(self):
@@ -133,12 +171,33 @@ class Lane:
 
     def explain(self, name, tenant, args):
         """The plan of a statement, and what came of it."""
-        def literal(value):
-            row = value.strip("{}") if value else ""
-            return "NULL" if value is None else f"md5('{row} of {tenant}')::uuid" if row != value and row else f"'{value}'"
+        return explain(self.db, name, [*(literal(a, tenant) for a in args), f"'{tenant_id(tenant)}'", f"'{USER}'"])
 
-        values = ", ".join([*map(literal, args), f"'{tenant_id(tenant)}'", f"'{USER}'"])
-        return self.db.execute(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE {name}({values})".encode()).fetchone()[0][0]["Plan"]
+
+class Jobs:
+    """A connection as a worker has it. What a statement does is undone."""
+
+    def __init__(self, cluster):
+        self.db = cluster.connect("dms_app", options=in_c("src/store/db.c", "db->options ="))
+        self.tenant = {}
+        for path in OF_JOBS:
+            _, self.tenant[path.stem], text, _ = sql2c.statement(path)
+            self.db.execute(f"PREPARE {path.stem} AS {text}".encode())
+        self.run_all()
+
+    def run_all(self):
+        for name, (_, args) in JOBS.items():
+            self.explain(name, "2", args)
+
+    def explain(self, name, tenant, args):
+        with self.db.transaction(force_rollback=True):
+            self.db.execute("SELECT set_config('app.tenant_id', %s, true)", (tenant_id(tenant),))
+            return explain(self.db, name, [*(literal(a, tenant) for a in args), *([f"'{tenant_id(tenant)}'"] if self.tenant[name] else [])])
+
+
+def explain(db, name, values):
+    text = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE {name}({', '.join(values)})"
+    return db.execute(text.encode(), prepare=False).fetchone()[0][0]["Plan"]
 
 
 def nodes(plan):
@@ -165,18 +224,20 @@ class Installation:
 
     def __init__(self):
         self.cluster = Cluster(settings=["autovacuum=off"])
-        self.grown = Lane(self.cluster)
+        lane = Lane(self.cluster)
         for tenant in "2345":
             fill(self.cluster, tenant, 200, 20)
+        self.grown = lane, Jobs(self.cluster)
         self.admin("ANALYZE")  # as autovacuum does within a minute; it is not waited for
-        self.grown.run_all()
+        for connection in self.grown:
+            connection.run_all()
         fill(self.cluster, "1", DOCUMENTS, OF_ONE)
 
     def restored(self):
         self.admin("SET allow_system_table_mods = on",
                    "DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'dms'::regnamespace)",
                    "UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relnamespace = 'dms'::regnamespace AND relkind = 'r'")
-        return Lane(self.cluster)
+        return Lane(self.cluster), Jobs(self.cluster)
 
     def analyzed(self):
         self.admin("ANALYZE")
@@ -196,8 +257,13 @@ def installation():
 
 
 @pytest.fixture(scope="module", params=["grown", "restored", "analyzed"])
-def lane(request, installation):
+def planned(request, installation):
     return installation.grown if request.param == "grown" else getattr(installation, request.param)()
+
+
+@pytest.fixture
+def lane(planned):
+    return planned[0]
 
 
 @pytest.mark.parametrize("name", [path.stem for path in STATEMENTS])
@@ -212,8 +278,18 @@ def test_a_statement_reads_a_bounded_number_of_buffers(lane, name):
                 assert wrong, f"{asked} is bounded by now: it needs no line in UNBOUNDED"
 
 
+@pytest.mark.parametrize("name", [path.stem for path in OF_JOBS if path.stem not in ALL_TENANTS])
+def test_a_statement_of_jobs_reads_a_bounded_number_of_buffers(planned, name):
+    assert name in JOBS, "a new statement of jobs: say in JOBS with which arguments it is to be asked, and what it may read"
+    most, args = JOBS[name]
+    for tenant in "12":
+        wrong = too_much(planned[1].explain(name, tenant, args), most)
+        assert not wrong, f"tenant {tenant}: {wrong}"
+
+
 def test_no_case_is_of_a_statement_that_is_gone():
     assert set(CASES) == {path.stem for path in STATEMENTS}
+    assert set(JOBS) | ALL_TENANTS == {path.stem for path in OF_JOBS}
     assert all(asked in CASES[name] for name, asked in UNBOUNDED)
 
 

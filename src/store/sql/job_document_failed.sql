@@ -2,7 +2,7 @@
 WITH d AS (
     UPDATE document SET status = 'error', processing_error = $3::jsonb,
         chunk_count = (SELECT count(*) FROM chunk c
-                       WHERE c.tenant_id = document.tenant_id AND c.document_id = document.id AND c.version = document.version)
+                       WHERE c.tenant_id = current_setting('app.tenant_id')::uuid AND c.document_id = $1::uuid AND c.version = $2::int)
     WHERE tenant_id = current_setting('app.tenant_id')::uuid AND id = $1::uuid AND version = $2::int AND status <> 'deleted'
-    RETURNING tenant_id, id, version)
-DELETE FROM chunk c USING d WHERE c.tenant_id = d.tenant_id AND c.document_id = d.id AND c.version <> d.version
+    RETURNING version)
+DELETE FROM chunk c USING d WHERE c.tenant_id = current_setting('app.tenant_id')::uuid AND c.document_id = $1::uuid AND c.version <> d.version
