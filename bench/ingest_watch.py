@@ -68,21 +68,27 @@ def _time(text):
     return datetime.fromisoformat(text).timestamp()
 
 
-def job_seconds(client):
-    """{kind: [seconds from its start to its end]} of the jobs that succeeded."""
+STEPS = ("wait for a worker", "read by dms-extract", "cut into passages", "passages stored and indexed; wait for a worker", "embedding",
+         "vectors stored and indexed")
+
+
+def steps_of(jobs, lines):
+    """[seconds of each of STEPS] of a document, out of its two jobs {kind: job} and its timeline; None unless all was done in one try. A job's finished_at is the
+    beginning of the transaction that ends it."""
+    read, embed = jobs.get("document.process"), jobs.get("document.embed")
+    at = {line["step"]: line["at"] for line in lines}
+    if not read or not embed or read["attempts"] != 1 or embed["attempts"] != 1 or not {"queued", "typed", "vectors"} <= set(at):
+        return None
+    times = [_time(t) for t in (at["queued"], read["started_at"], at["typed"], read["finished_at"], embed["started_at"], embed["finished_at"], at["vectors"])]
+    return [later - earlier for earlier, later in zip(times, times[1:])]
+
+
+def jobs_by_document(client, wanted):
+    """{document: {kind: job}} of the jobs that succeeded."""
     found = {}
     for job in all_of(client, "/jobs", state="succeeded"):
-        found.setdefault(job["kind"], []).append(_time(job["finished_at"]) - _time(job["started_at"]))
-    return found
-
-
-def step_seconds(client, document_ids):
-    """{step: [seconds since the line of the timeline before it]}"""
-    found = {}
-    for document_id in document_ids:
-        lines = client.ok("GET", f"/documents/{document_id}/timeline")["items"]
-        for before, line in zip(lines, lines[1:]):
-            found.setdefault(line["step"], []).append(_time(line["at"]) - _time(before["at"]))
+        if job["document_id"] in wanted:
+            found.setdefault(job["document_id"], {})[job["kind"]] = job
     return found
 
 
@@ -95,11 +101,9 @@ def p95(values):
 
 
 def tables(out, client, document_ids):
-    """Seconds by job and by step, as tables."""
-    jobs = job_seconds(client)
-    out.table(["job, ms from its start to its end", "jobs", "p50", "p95", "most"],
-              [[kind, len(v), 1000 * p50(v), 1000 * p95(v), 1000 * max(v)] for kind, v in sorted(jobs.items(), reverse=True)])
-    steps = step_seconds(client, document_ids)
-    rows = [("typed", "wait for a worker, and being read"), ("vectors", "passages stored, wait for a worker, and embedding")]
-    out.table(["timeline, s since the line before", "", "documents", "p50", "p95"],
-              [[step, what, len(steps[step]), p50(steps[step]), p95(steps[step])] for step, what in rows if step in steps])
+    """Seconds by step, as a table."""
+    jobs = jobs_by_document(client, set(document_ids))
+    found = [steps_of(jobs.get(d, {}), client.ok("GET", f"/documents/{d}/timeline")["items"]) for d in document_ids]
+    steps = list(zip(*(f for f in found if f)))
+    out.table([f"step, ms, of {len(steps[0]) if steps else 0} documents", "p50", "p95", "most"],
+              [[name, 1000 * p50(v), 1000 * p95(v), 1000 * max(v)] for name, v in zip(STEPS, steps)])
