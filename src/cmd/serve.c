@@ -54,6 +54,7 @@ static void *thread_open(void *shared)
 
     if (!t || !(t->db = db_open(api->conninfo, "dms work lane", &err)))
         abort(); /* at start, without memory for a few bytes */
+    db_plan_once(t->db);
     t->api = api;
     return t;
 }

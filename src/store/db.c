@@ -44,9 +44,7 @@ struct db *db_open(const char *conninfo, const char *application_name, struct er
 
 void db_plan_once(struct db *db)
 {
-    db->options =
-        "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
-        " -c enable_bitmapscan=off -c jit=off";
+    db->options = "-c plan_cache_mode=force_generic_plan";
 }
 
 void db_close(struct db *db)

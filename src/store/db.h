@@ -27,8 +27,8 @@ struct db;
 /* Connects at the first use and again after a loss; opening only keeps the address. */
 struct db *db_open(const char *conninfo, const char *application_name, struct error *err);
 void       db_close(struct db *db);
-/* Before the first use: plans are made once for all tenants and along indexes, for statements that touch a few rows each, as those of jobs.
-   Else a tenant that has grown since the last ANALYZE pays with all its rows (docs/decisions/0009). */
+/* Before the first use: a statement is planned once for all tenants, except in a transaction that sets plan_cache_mode itself. Else a tenant that
+   has grown since the last ANALYZE pays with all its rows (docs/decisions/0009). */
 void db_plan_once(struct db *db);
 
 /* Who acts, for row level security and audit; NULL texts where unknown. Set for the whole transaction. */

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """sql2c: makes the table of statements from the .sql files: X(NAME, parameters, tenant, text, scoped). Parameters are counted, never typed.
 
-tenant: text takes the tenant as one more parameter behind its own. So do the statements of jobs: a plan that is made with a tenant's name in it, a
-tenant that came after the last ANALYZE, takes that tenant for empty, and any index that begins with the tenant for as good as the right one.
+tenant: text takes the tenant as one more parameter behind its own, where the statement says current_setting. A plan that is made with a tenant's name in
+it, a tenant that came after the last ANALYZE, takes that tenant for empty, and any index that begins with the tenant for as good as the right one
+(docs/decisions/0009). Not so the legs of a search, which are planned for the tenant's size each time.
 
 scoped is what the read lane sends of get_*.sql, NULL of the others: the statement inside of one that first says who acts, so that both are
 one message instead of two. The inner one hangs on the outer by s.tenant, so it cannot run first; were it to, it would meet the connection's
-own tenant, which is nobody. Inside, the tenant is the parameter, which the planner does not know, where the statement says current_setting, which it
-would look up; row level security goes on to compare with the setting (docs/decisions/0009).
+own tenant, which is nobody. Row level security goes on to compare with the setting.
 
 usage: sql2c.py OUTPUT FILE.sql..."""
 import re
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 
-OF_JOBS = ("job_", "process_")
+LEGS = ("search_keyword", "search_vector")
 TENANT = "current_setting('app.tenant_id')::uuid"
 SCOPED = (
     "SELECT q.* FROM (SELECT set_config('app.tenant_id', ${tenant}, true) AS tenant, set_config('app.user_id', ${user}, true)) s"
@@ -38,10 +38,9 @@ def statement(path: Path) -> tuple[int, bool, str, str | None]:
         sys.exit(f"{path}: parameters must be $1..$n without a gap, found {params}")
     tenant = len(params) + 1
     inner = text.replace(TENANT, f"${tenant}::uuid")
-    if path.stem.startswith("get_"):
-        return len(params), False, text, SCOPED.format(text=inner, tenant=tenant, user=tenant + 1)
-    takes = path.stem.startswith(OF_JOBS) and inner != text
-    return len(params), takes, inner if takes else text, None
+    takes = inner != text and not path.stem.startswith(LEGS)
+    scoped = SCOPED.format(text=inner, tenant=tenant, user=tenant + 1) if path.stem.startswith("get_") else None
+    return len(params), takes, inner if takes else text, scoped
 
 
 def row(path: Path) -> str:

@@ -2,8 +2,9 @@
 WITH b AS (
     INSERT INTO blob (tenant_id, sha256, size) VALUES (current_setting('app.tenant_id')::uuid, $8, $7::bigint) ON CONFLICT DO NOTHING),
 twin AS (
-    SELECT id FROM document WHERE tenant_id = current_setting('app.tenant_id')::uuid AND sha256 = $8 AND trashed_at IS NULL
-    ORDER BY created_at LIMIT 1),
+    SELECT id FROM (SELECT id, created_at FROM document
+                    WHERE tenant_id = current_setting('app.tenant_id')::uuid AND sha256 = $8 AND trashed_at IS NULL OFFSET 0) same
+    ORDER BY created_at LIMIT 1), -- OFFSET: by the hash, never through all documents in their order
 d AS (
     INSERT INTO document (tenant_id, id, folder_id, title, title_given, name, mime_type, size, sha256, classification, tags, metadata, owner_id, duplicate_of)
     SELECT current_setting('app.tenant_id')::uuid, $1, $2, $3, $4, $5, $6, $7::bigint, $8, coalesce($9, 'internal'), $10::text[], $11::jsonb,
