@@ -75,7 +75,7 @@ def one_round(stack, client, texts, args, out):
 
 def run(args, out):
     texts = Texts(report.ROOT / "model" / "vocab.txt")
-    with common.Stack() as stack, stack.register() as client:
+    with common.Stack(*([f"--embed-precision={args.precision}"] if args.precision else [])) as stack, stack.register() as client:
         out.say(f"{stack.settings()} {stack.versions()} {args.rounds} rounds of {args.pages} texts of about {args.tokens} tokens, {args.connections} connections; the time from the first upload "
                 "until no document waits or is in hand; the client's processor time is in it. All in one organization, which grows.")
         for _ in range(8):  # wakes everything up
@@ -102,4 +102,5 @@ if __name__ == "__main__":
     parser.add_argument("--pages", type=int, default=400, help="texts of a round")
     parser.add_argument("--tokens", type=int, default=650, help="of each")
     parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--precision", help="embed_precision, when not the default: fp32 or bf16")
     report.main("ingest", "Ingest", parser, run)
