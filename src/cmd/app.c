@@ -303,6 +303,15 @@ static void refuse_unknown(struct app *app, const struct argp *parser, int argc,
     }
 }
 
+unsigned app_worker_threads(const struct settings *set)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (set->worker_threads > 0)
+        return (unsigned)set->worker_threads;
+    return cores < 1 ? 2 : cores < 64 ? (unsigned)cores + 1 : 64;
+}
+
 void app_arguments(struct app *app, const struct argp *parser, int argc, char **argv, void *input)
 {
     struct argp p = *parser;

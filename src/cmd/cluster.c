@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "cmd/app.h"
 #include "cmd/process.h"
 
 #include <errno.h>
@@ -204,7 +205,7 @@ static uint64_t connections(const struct settings *s)
 {
     uint64_t cores = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN), loops = s->loops > 0 ? s->loops : (cores + 1) / 2;
 
-    return between(s->work_threads + loops * s->loop_connections + 3 * s->worker_threads + 24, 60, 2000);
+    return between(s->work_threads + loops * s->loop_connections + 3 * app_worker_threads(s) + 24, 60, 2000);
 }
 
 static void put_quoted(struct sb *b, const char *key, const char *value)

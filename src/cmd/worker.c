@@ -528,7 +528,7 @@ int cmd_worker(int argc, char **argv)
         memcpy(w->queues, o.queues, sizeof w->queues);
         rc = open_parts(w, &err);
         if (rc == 0)
-            rc = run(w, (unsigned)(o.concurrency ? o.concurrency : app.settings->worker_threads), &err);
+            rc = run(w, o.concurrency ? (unsigned)o.concurrency : app_worker_threads(app.settings), &err);
         close_parts(w);
     }
     int status = rc < 0 ? app_fail(&err) : 0;
