@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "embed/kernels.h"
 #include "queue/queue.h"
 #include "store/guard.h"
 
@@ -187,6 +188,14 @@ static void check_redis(struct doctor *d)
     queue_close(q);
 }
 
+/* What embed_precision comes to on this processor. */
+static const char *precision_of(const struct settings *s)
+{
+    if (strcmp(s->embed_precision, "bf16") != 0)
+        return s->embed_precision;
+    return kernels_bf16() ? "bf16 by AMX" : "fp32, as there is no AMX here for bf16";
+}
+
 static void check_model(struct doctor *d)
 {
     static const char *const names[] = { "model.safetensors", "vocab.txt" };
@@ -200,7 +209,7 @@ static void check_model(struct doctor *d)
         if (access(path_join(&d->app->arena, d->app->model_dir, names[i]), R_OK) < 0)
             say(d, STATE_WARN, "%s/%s: %s.", d->app->model_dir, names[i], strerror(errno));
     if (d->app->model_dir[0] != '\0' && d->state == STATE_OK)
-        say(d, STATE_OK, "%s in %s.", s->embed_model, d->app->model_dir);
+        say(d, STATE_OK, "%s in %s, %s.", s->embed_model, d->app->model_dir, precision_of(s));
     else
         say(d, STATE_WARN,
             "Search goes by words alone. `script/model` puts the model into ./model; --model-dir names another folder; or "
