@@ -247,7 +247,7 @@ def tell_queries(out, ours, encoders, ids, rounds):
             busy = sorted(t * 1e3 for t in ours[name].ask(f"busy 300 {QUERY}"))
             row[2:] = spread(idle[name]), f"{busy[len(busy) // 2]:.1f}, {busy[int(len(busy) * .95)]:.1f}, {busy[-1]:.1f}", "{:.0f}, {:.0f}".format(*ours[name].memory())
         rows.append(row)
-    out.table(["query of 16 tokens, ms", "one after the other", "first after 2 s without any", "while ingest runs: p50, p95, most", "memory at the end, MB: own, with the mapped model"], rows)
+    out.table(["query of 16 tokens, on one thread each, ms", "one after the other", "first after 2 s without any", "while ingest runs: p50, p95, most", "memory at the end, MB: own, with the mapped model"], rows)
     return idle
 
 
