@@ -12,6 +12,7 @@
 
 enum {
     RECONNECT_MS = 250,
+    GRACE_MS = 1000, /* so long statements wait for a connection when the last one was lost */
     CONNECT_MS = 5000,
     MAX_ARGS = 24,
     MAX_BATCH = 32,
@@ -27,8 +28,7 @@ static const char session_options[] =
     "-c app.tenant_id=" NOBODY " -c app.user_id=" NOBODY
     " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off -c jit=off";
 
-/* LINK_RETURNING: lost, and connected anew in this loop turn. LINK_DOWN: that failed, the next attempt comes after a pause. */
-enum link_state { LINK_DOWN, LINK_RETURNING, LINK_CONNECTING, LINK_PREPARING, LINK_UP };
+enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_PREPARING, LINK_UP };
 
 struct link {
     struct loop_fd         watch;
@@ -50,8 +50,9 @@ struct pipeline {
     char                    options[512];
     unsigned                count, waiting;
     bool                    closing;
+    int64_t                 lost_us; /* when the last connection was lost, or the pipeline opened */
     struct pipeline_options with;
-    /* Submitted while the first connections are still being made: sent with the first that stands, failed with the last that does not. */
+    /* Submitted while no connection stands: sent with the first that does, failed when none is worth waiting for. */
     struct pipeline_query *pending, **pending_last;
     struct link            links[];
 };
@@ -84,6 +85,12 @@ static bool any_link(const struct pipeline *p, enum link_state least)
         if (p->links[i].state >= least)
             return true;
     return false;
+}
+
+/* Whether a connection is worth waiting for. */
+static bool may_come(const struct pipeline *p)
+{
+    return !p->closing && (any_link(p, LINK_CONNECTING) || clock_steady_us() - p->lost_us < GRACE_MS * INT64_C(1000));
 }
 
 static struct pipeline_query *take_pending(struct pipeline *p)
@@ -159,12 +166,14 @@ static void link_lost(struct link *l, const char *reason)
     *l->last = l->aborted;
     q = l->first;
     link_empty(l);
-    l->state = pause_us == 0 ? LINK_RETURNING : LINK_DOWN;
+    l->state = LINK_DOWN;
     PQfinish(TAKE(l->conn));
     loop_timer_set(l->owner->loop, &l->again, clock_steady_us() + pause_us);
+    if (pause_us == 0 && !any_link(l->owner, LINK_UP))
+        l->owner->lost_us = clock_steady_us();
     send_again(l, q, LOSS_TRIES, why);
     error_set(&err, ERR_UNAVAILABLE, "database: %s", why);
-    if (!any_link(l->owner, LINK_RETURNING))
+    if (!may_come(l->owner))
         fail_pending(l->owner, &err);
 }
 
@@ -238,7 +247,7 @@ static void link_connect(struct loop_timer *t)
 {
     struct link *l = (struct link *)((char *)t - offsetof(struct link, again));
 
-    if (l->state > LINK_RETURNING) { /* the timer of an attempt, not of the pause between two */
+    if (l->state != LINK_DOWN) { /* the timer of an attempt, not of the pause between two */
         link_lost(l, "connecting took too long");
         return;
     }
@@ -398,6 +407,7 @@ struct pipeline *pipeline_open(struct loop *loop, const char *conninfo, struct p
     p->loop = loop;
     p->count = with.connections;
     p->with = with;
+    p->lost_us = clock_steady_us();
     p->with.batch = with.batch < MAX_BATCH ? with.batch : MAX_BATCH;
     snprintf(p->options, sizeof p->options, "%s -c statement_timeout=%u", session_options, with.timeout_ms);
     p->pending_last = &p->pending;
@@ -414,6 +424,8 @@ struct pipeline *pipeline_open(struct loop *loop, const char *conninfo, struct p
 
 void pipeline_close(struct pipeline *p)
 {
+    struct error err = { 0 };
+
     if (!p)
         return;
     p->closing = true;
@@ -422,6 +434,8 @@ void pipeline_close(struct pipeline *p)
             link_lost(&p->links[i], "the server stops");
         loop_timer_set(p->loop, &p->links[i].again, 0);
     }
+    error_set(&err, ERR_UNAVAILABLE, "the server stops");
+    fail_pending(p, &err);
     free(p->conninfo);
     free(p);
 }
@@ -466,7 +480,7 @@ static unsigned waiting_of(const struct pipeline *p, const char *tenant_id)
 
 static int admit(const struct pipeline *p, const struct pipeline_query *q, const struct link *l, struct error *err)
 {
-    if (!p || p->closing || (!l && !any_link(p, LINK_RETURNING)))
+    if (!p || (!l && !may_come(p)))
         return error_set(err, ERR_UNAVAILABLE, "the read lane has no database connection");
     if (p->waiting >= p->with.max_waiting)
         return error_set(err, ERR_UNAVAILABLE, "too many statements wait in the read lane");
