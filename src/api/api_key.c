@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "api/handlers.h"
 
+#include "base/clock.h"
 #include "base/uuid.h"
 #include "crypto/hash.h"
 
@@ -87,6 +88,26 @@ static int create_tx(struct db *db, struct request *req, void *arg, struct answe
     return 0;
 }
 
+/* Exactly what was meant, or nothing: the database would take "epoch" and "tomorrow" too. */
+static const char *read_expiry(struct request *req, struct json_fields *f)
+{
+    const char *given = json_text(f, "expires_at", /* required= */ false, 40, NULL);
+    char        text[32];
+    int64_t     us;
+
+    if (!given)
+        return NULL;
+    if (clock_parse_rfc3339(given, &us) < 0)
+        json_fields_note(f, "expires_at", "must be a date or a time as in 2026-11-23T05:39:34Z");
+    else if (us <= clock_wall_us())
+        json_fields_note(f, "expires_at", "is past");
+    else {
+        clock_rfc3339(text, us);
+        return arena_text(&req->arena, text, strlen(text));
+    }
+    return NULL;
+}
+
 static void check_scopes(struct request *req, struct json_fields *f, const char *const *scopes)
 {
     for (size_t i = 0; scopes && scopes[i]; i++) {
@@ -114,7 +135,7 @@ int api_keys_create(struct request *req)
     k.name = json_name(&f, "name", /* required= */ true, 100, NULL);
     k.kind = json_text(&f, "type", /* required= */ false, 2, "sk");
     k.scopes = json_texts(&f, "scopes", PERM_COUNT, 40);
-    k.expires_at = json_text(&f, "expires_at", /* required= */ false, 40, NULL);
+    k.expires_at = read_expiry(req, &f);
     if (strcmp(k.kind, "sk") != 0) /* publishable keys read what is published, and nothing can be published yet */
         json_fields_note(&f, "type", "must be sk");
     if (!k.scopes)

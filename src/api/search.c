@@ -83,6 +83,14 @@ static const struct {
     { "updated_to", check_time, "must be a date or a time as in 2026-11-23T05:39:34Z" },
 };
 
+/* A row x_from is followed by x_to. Nothing lies in a range that ends before it begins: that is a mistake, not a question. */
+static void refuse_reversed(struct json_fields *f, const char *const given[ARRAY_LEN(filter_table)])
+{
+    for (size_t i = 0; i + 1 < ARRAY_LEN(filter_table); i++)
+        if (strstr(filter_table[i].name, "_from") && given[i] && given[i + 1] && strcmp(given[i], given[i + 1]) > 0)
+            json_fields_note(f, filter_table[i].name, "is later than the end of the range");
+}
+
 static void put_member(struct sb *b, const char *name)
 {
     if (b->n > 1)
@@ -97,6 +105,7 @@ static const char *read_filter(struct json_fields *f, const json_t *filters)
     struct json_fields inner;
     struct error       err = { 0 };
     struct sb          b = SB(f->arena);
+    const char        *given[ARRAY_LEN(filter_table)];
 
     if (!filters)
         return "{}";
@@ -106,6 +115,8 @@ static const char *read_filter(struct json_fields *f, const json_t *filters)
         const char *v = json_name(&inner, filter_table[i].name, /* required= */ false, FILTER_TEXT_MAX, NULL);
         const char *checked = v ? filter_table[i].check(f->arena, v) : NULL;
 
+        given[i] = checked;
+
         if (v && !checked)
             json_fields_note(&inner, filter_table[i].name, filter_table[i].wrong);
         if (!checked)
@@ -113,6 +124,7 @@ static const char *read_filter(struct json_fields *f, const json_t *filters)
         put_member(&b, filter_table[i].name);
         sb_json(&b, checked);
     }
+    refuse_reversed(&inner, given);
     const char *const *tags = json_texts(&inner, "tags", TAGS_MAX, FILTER_TEXT_MAX);
     for (size_t i = 0; tags && tags[i]; i++) {
         if (i == 0)

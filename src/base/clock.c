@@ -6,6 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+#define FIRST_SECOND INT64_C(-62135596800) /* 0001-01-01T00:00:00Z */
+#define LAST_SECOND  INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
+
 static int64_t read_us(clockid_t id)
 {
     struct timespec t;
@@ -37,8 +40,9 @@ void clock_rfc3339(char ret[32], int64_t wall_us)
 {
     static _Thread_local char   text[24];
     static _Thread_local time_t of = -1;
-    time_t                      sec = (time_t)(wall_us / 1000000);
-    unsigned                    us = (unsigned)(wall_us % 1000000);
+    int64_t                     part = wall_us % 1000000 + (wall_us % 1000000 < 0 ? 1000000 : 0); /* before 1970 too */
+    time_t                      sec = (time_t)((wall_us - part) / 1000000);
+    unsigned                    us = (unsigned)part;
 
     if (sec != of) {
         struct tm tm;
@@ -111,6 +115,8 @@ int clock_parse_rfc3339(const char *text, int64_t *ret_wall_us)
     if (again.tm_mday != tm.tm_mday || again.tm_sec != tm.tm_sec) /* the 31st of February; a leap second */
         return -1;
     if (!date_only && ((fraction = read_fraction(&rest)) < 0 || !read_zone(rest, &zone)))
+        return -1;
+    if (sec - zone < FIRST_SECOND || sec - zone > LAST_SECOND) /* the zone leads out of the years that can be written */
         return -1;
     *ret_wall_us = ((int64_t)sec - zone) * 1000000 + fraction;
     return 0;
