@@ -16,6 +16,8 @@ static int json_precheck(struct str t, unsigned max_depth, size_t max_keys, stru
     size_t   colons = 0;
     bool     in_string = false;
 
+    if (memchr(t.p, '\0', t.n))
+        return error_say(err, ERR_VALIDATION, NULL, "the JSON holds a NUL byte"); /* jansson passes over it */
     for (size_t i = 0; i < t.n; i++) {
         char c = t.p[i];
 
