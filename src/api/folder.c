@@ -4,10 +4,27 @@
 
 #include "base/uuid.h"
 
+#include <utf8proc.h>
+
+enum { FOLDER_NAME_MAX = 255 }; /* bytes; the table holds the same */
+
 struct new_folder {
     struct uuid id;
     const char *name, *parent_id;
 };
+
+/* Composed (NFC), so that a name typed on another machine is the same name. That is all that makes names equal: case counts. */
+static const char *name_field(struct request *req, struct json_fields *f)
+{
+    const char *s = json_name(f, "name", /* required= */ true, FOLDER_NAME_MAX, NULL);
+    uint8_t    *nfc = s ? utf8proc_NFC((const uint8_t *)s) : NULL;
+    const char *ret = nfc ? arena_text(&req->arena, (const char *)nfc, strlen((const char *)nfc)) : s;
+
+    free(nfc);
+    if (ret && strlen(ret) > FOLDER_NAME_MAX)
+        json_fields_note(f, "name", "is too long");
+    return ret;
+}
 
 static int create_tx(struct db *db, struct request *req, void *arg, struct answer *ret, struct error *err)
 {
@@ -18,6 +35,10 @@ static int create_tx(struct db *db, struct request *req, void *arg, struct answe
     if (db_query(db, &req->arena, SQL_FOLDER_CREATE, ARGS(x->id.text, x->name, x->parent_id), &r, err) < 0) {
         if (err->code == ERR_CONFLICT)
             memcpy(err->message, "There is a folder of this name already.", 40);
+        if (err->code == ERR_VALIDATION) { /* the only check of the table that is left: how deep */
+            *err = (struct error){ 0 };
+            error_say(err, ERR_UNPROCESSABLE, "parent_id", "Folders lie within one another at most 32 deep.");
+        }
         return -1;
     }
     if (!row_next(&r))
@@ -35,7 +56,7 @@ int folders_create(struct request *req)
     struct new_folder  x = { .id = uuid_v7() };
 
     json_fields_begin(&f, &req->arena, req->json);
-    x.name = json_name(&f, "name", /* required= */ true, 255, NULL);
+    x.name = name_field(req, &f);
     x.parent_id = json_text(&f, "parent_id", /* required= */ false, 36, NULL);
     if (x.parent_id && !uuid_valid(str_of(x.parent_id)))
         json_fields_note(&f, "parent_id", "must be an id or null");
