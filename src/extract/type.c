@@ -151,6 +151,19 @@ static bool is_cut_signature(struct str s)
     return s.n < 5 && (str_starts(S("%PDF-"), s) || str_starts(S("PK\3\4"), s));
 }
 
+/* Of another kind, whatever comes later: an archive with a PDF in it is an archive. */
+static bool is_something_else(struct str bytes)
+{
+    static const char *const starts[] = { "PK\3\4",       "PK\5\6",     "{\\rtf", "\xd0\xcf\x11\xe0",
+                                          "\177ELF",      "MZ",         "GIF8",   "\x89PNG\r\n",
+                                          "\xff\xd8\xff", "7z\xbc\xaf", "Rar!",   "\x1f\x8b" };
+
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+        if (str_starts(bytes, str_of(starts[i])))
+            return true;
+    return false;
+}
+
 /* Readers look for the header in the first 1,024 bytes. */
 bool pdf_signature(struct str bytes)
 {
@@ -158,7 +171,7 @@ bool pdf_signature(struct str bytes)
 
     if (str_starts(str_trim(head), S("%PDF-")) || str_starts(head, S("\xef\xbb\xbf%PDF-")))
         return true;
-    return str_has(head, S("%PDF-"))
+    return str_has(head, S("%PDF-")) && !is_something_else(bytes)
            && !charset_is_text(bytes); /* junk before the header is common, a text about PDF is none */
 }
 

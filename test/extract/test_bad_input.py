@@ -2,8 +2,11 @@
 
 What holds for all: the cause is named, nothing crashes, nothing hangs, and a damaged file is never a success with little or no text.
 """
+import bz2
+import gzip
 import io
 import json
+import lzma
 import random
 import re
 import struct
@@ -179,6 +182,87 @@ def test_BI_G10_of_equal_names_the_first_rules(others):
     reads(data, "twice.docx", "the first")
 
 
+def unread(data, name, mime):
+    """Stored, known by its type, and never opened: no text, no parts, no time."""
+    start = time.monotonic()
+    r = extract(data, name)
+    assert (r.cause, r.blocks, r.meta and r.meta["mime_type"], r.meta and r.meta["note"], r.meta and r.meta["metadata"]) == (None, [], mime, "stored without text", {}), (r.cause, r.meta)
+    assert time.monotonic() - start < 2
+
+
+def quine_of(depth, data):
+    """An archive in an archive in an archive: what unpacks all of it never ends."""
+    for level in range(depth):
+        data = make.zip_of({f"{level}-{i}.zip": data for i in range(16)})
+    return data
+
+
+def test_BI_G03_archives_in_archives_are_not_unpacked():
+    unread(quine_of(6, bytes(MB)), "nested.zip", "application/zip")
+    unread(quine_of(1, make.docx()), "documents.zip", "application/zip")
+    unread(make.zip_of({"a.pdf": make.pdf()}, compress=False), "stored.zip", "application/zip")  # its PDF lies open in it
+    parts = make.docx_parts(make.paragraph("kept"))
+    parts["word/embeddings/nested.zip"] = quine_of(6, bytes(MB))
+    r = extract(make.zip_of(parts), "nested.docx")
+    assert (r.cause, r.text) == (None, "kept") and r.meta["metadata"]["has_embedded_objects"] is True
+
+
+def test_BI_G08_packed_streams_are_not_unpacked():
+    many = b"".join(gzip.compress(bytes(MB)) for _ in range(50))
+    unread(many, "members.gz", "application/gzip")
+    unread(gzip.compress(b"text") + b"junk" * 1000, "trailing.gz", "application/gzip")
+    unread(gzip.compress(make.pdf()), "report.pdf.gz", "application/gzip")
+    unread(lzma.compress(bytes(50 * MB)), "bomb.xz", "application/x-xz")
+    unread(b"\xfd7zXZ\0\0\4\xe6\xd6\xb4\x46\2\0\x21\1\x28" + bytes(200), "dictionary.xz", "application/x-xz")  # LZMA2 with 4 GiB - 1
+    unread(b"\x28\xb5\x2f\xfd\0\xf8" + bytes(200), "window.zst", "application/zstd")  # a window of 3.75 TiB
+    unread(bz2.compress(bytes(50 * MB)), "bomb.bz2", "application/x-bzip2")
+
+
+@pytest.mark.parametrize("name,data,mime", [
+    ("a.7z", b"7z\xbc\xaf\x27\x1c\0\4" + bytes(200), "application/x-7z-compressed"), ("a.rar", b"Rar!\x1a\7\1\0" + bytes(200), "application/vnd.rar"), ("a.cab", b"MSCF" + bytes(200), "application/octet-stream"),
+    ("a.iso", bytes(32768) + b"\1CD001\1\0" + bytes(2048), "application/octet-stream"), ("a.dmg", bytes(600) + b"koly" + struct.pack(">II", 4, 512) + bytes(500), "application/octet-stream"),
+    ("a.tar", b"../../etc/passwd".ljust(257, b"\0") + b"ustar\x0000" + bytes(247), "application/octet-stream")])
+def test_BI_G09_other_archives_are_not_unpacked(name, data, mime):
+    unread(data, name, mime)
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in (
+    (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"\0\0")), (b"IEND", b"")))
+ELF = b"\x7fELF\2\1\1\0" + bytes(8) + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x400000, 64, 0, 0, 64, 56, 0, 64, 0, 0) + bytes(64)
+PAGE = b"<!DOCTYPE html><html><body><script>alert(1)</script><p>Page</p></body></html>"
+ONE_PAGE, PLAIN_ZIP, WORD_FILE = make.pdf([[(12, "Seen text")]]), make.zip_of({"a.txt": "inside"}), make.docx(make.paragraph("word"))
+DOCX_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+POLYGLOTS = {  # (bytes, type, text)
+    "PDF and HTML": (ONE_PAGE.replace(b"%PDF-1.7\n", b"%PDF-1.7\n%<html><script>alert(1)</script>\n", 1), "application/pdf", "Seen text"), "PDF then HTML": (ONE_PAGE + PAGE, "application/pdf", "Seen text"),
+    "PDF then ZIP": (ONE_PAGE + PLAIN_ZIP, "application/pdf", "Seen text"), "HTML then PDF": (PAGE + ONE_PAGE, "application/pdf", "Seen text"), "PDF then ELF": (ONE_PAGE + ELF, "application/pdf", "Seen text"),
+    "ELF then PDF": (ELF + ONE_PAGE, "application/x-executable", ""), "PDF in ZIP": (make.zip_of({"a.pdf": ONE_PAGE}, compress=False), "application/zip", ""),
+    "GIF and script": (b"GIF89a/*" + bytes(20) + b"*/=1;alert(1)//", "image/gif", ""), "JPEG and PHP": (b"\xff\xd8\xff\xfe\x00\x20<?php system($_GET['c']); ?>    \xff\xd9" + bytes(20), "image/jpeg", ""),
+    "PNG and ZIP": (PNG + PLAIN_ZIP, "image/png", ""), "PNG and PDF": (PNG + ONE_PAGE, "image/png", ""), "PNG and PHP": (PNG + b"<?php x ?>", "image/png", ""),
+    "PE and HTML": (b"MZ" + bytes(58) + PAGE, "application/vnd.microsoft.portable-executable", ""), "SVG and HTML": (b"<svg xmlns='x'><foreignObject>" + PAGE + b"</foreignObject></svg>", "image/svg+xml", ""),
+    "XML and HTML": (b"<?xml version='1.0'?>" + PAGE, "text/html", "Page"), "RTF and HTML": (b"{\\rtf1 " + PAGE + b"}", "application/rtf", ""), "PostScript and HTML": (b"%!PS-Adobe\n" + PAGE, "application/postscript", ""),
+    "Word and PDF": (make.zip_of({**make.docx_parts(make.paragraph("word")), "x.pdf": ONE_PAGE}, compress=False), DOCX_TYPE, "word"), "HTML and everything": (PAGE + PNG + PLAIN_ZIP + ONE_PAGE + ELF, "application/pdf", "Seen text"),
+}
+
+
+@pytest.mark.parametrize("case", POLYGLOTS)
+def test_BI_F09_a_file_is_one_thing_under_any_name(case):
+    data, mime, text = POLYGLOTS[case]
+    for name in ("", "a.pdf", "a.html", "a.txt", "a.png", "a.docx", "a.exe", "a.zip", "a.php"):
+        r = extract(data, name)
+        assert (r.cause, r.meta and r.meta["mime_type"], r.text) == (None, mime, text), (name, r.cause, r.meta, r.text[:100])
+
+
+def test_BI_F09_two_in_one_that_spoil_each_other():
+    """What would have to be read with something before or behind it is damaged; as no document it is bytes."""
+    fails(WORD_FILE + PAGE, "a.html", "damaged")
+    fails(PLAIN_ZIP + ONE_PAGE, "a.pdf", "damaged")
+    unread(PLAIN_ZIP + ONE_PAGE, "a.html", "application/zip")
+    for name, cause in (("a.docx", "damaged"), ("a.pdf", "damaged"), ("a.html", None)):
+        r = extract(PAGE + WORD_FILE, name)
+        assert r.cause == cause and (cause or (r.meta["mime_type"], r.blocks) == ("application/octet-stream", []))
+    assert [extract(b"text about %PDF-1.7\n", n).meta["mime_type"] for n in ("", "a.pdf", "a.html")] == ["text/plain", "text/plain", "text/html"]
+
+
 # ---- H: XML and Office ----
 
 LAUGHS = ('<!DOCTYPE w [<!ENTITY a "ha">' + "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9)) + "]>")
@@ -311,6 +395,73 @@ def test_H_docx_without_its_document():
     del parts["word/document.xml"]
     parts["word/other.xml"] = "<x/>"
     fails(make.zip_of(parts), "hollow.docx", "damaged")
+
+
+SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+@pytest.mark.parametrize("cells", [
+    '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>', "<row>" + '<c t="s"><v>0</v></c>' * 50_000 + "</row>", "<row><c><f>" + "1+" * 100_000 + "1</f></c></row>",
+    '<row r="99999999999"><c r="ZZZZZZZ0"><v>1</v></c><c r="A-1"/></row>'], ids=["sparse", "shared strings", "formula", "references"])
+def test_BI_H07_workbooks_are_not_opened(cells):
+    """There is no reader of workbooks yet: whatever is in them costs nothing, and one that would unpack a hundredfold is called a bomb all the same."""
+    parts = {"[Content_Types].xml": make.CONTENT_TYPES, "_rels/.rels": make.ROOT_RELATIONS, "xl/workbook.xml": f'<workbook xmlns="{SHEET}"/>',
+             "xl/sharedStrings.xml": f'<sst xmlns="{SHEET}"><si><t>words</t></si></sst>', "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{SHEET}"><sheetData>{cells}</sheetData></worksheet>'}
+    unread(make.zip_of(parts), "a.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+    parts["xl/sharedStrings.xml"] = f'<sst xmlns="{SHEET}">' + "<si><t>a</t></si>" * 500_000 + "</sst>"
+    fails(make.zip_of(parts), "a.xlsx", "bomb")
+
+
+SCHEMES = ["javascript:alert(1)", "JaVaScRiPt:alert(1)", " javascript:alert(1)", "java\tscript:alert(1)", "vbscript:x", "data:text/html,x", "file:///etc/passwd", "ms-word:ofe|u|http://127.0.0.1:9/x", "http://127.0.0.1:9/x"]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_BI_H09_of_a_link_only_its_words_are_read(scheme):
+    target = scheme.replace("&", "&amp;")
+    relations = (f'<Relationships xmlns="{make.RELATIONS}"><Relationship Id="r1" Type="{make.OFFICE_RELATION}/hyperlink" Target="{target}" TargetMode="External"/></Relationships>')
+    link = f'<w:p><w:hyperlink r:id="r1" xmlns:r="{make.OFFICE_RELATION}"><w:r><w:t>Press here</w:t></w:r></w:hyperlink></w:p>'
+    field = f'<w:p><w:r><w:instrText>HYPERLINK "{target}"</w:instrText></w:r></w:p>'
+    reads(make.docx(link + field, word___rels__document_DOT_xml_DOT_rels=relations), "a.docx", "Press here")
+    reads(f'<p><a href="{target}" onclick="alert(1)">Press here</a><iframe src="{target}"></iframe><img src="{target}"></p>'.encode(), "a.html", "Press here")
+    annotation = b"<</Type/Annot/Subtype/Link/Rect[0 0 9 9]/A<</S/URI/URI(%s)>>>>" % scheme.encode()
+    r = extract(make.pdf([[(12, "Press here")]], extra={900: annotation}), "a.pdf")
+    assert (r.cause, r.text) == (None, "Press here")
+    assert scheme.strip() not in json.dumps(r.meta)
+
+
+def test_BI_H10_parts_with_climbing_paths_touch_nothing(tmp_path):
+    """Run in an empty folder: neither what they name is opened nor anything made."""
+    mark = tmp_path / "made"
+    canary = tmp_path / "canary"
+    canary.write_text("canary of the disk")
+    targets = ["../../../../../../../../etc/passwd", str(canary), f"file://{canary}", "..\\..\\x", str(mark)]
+    for target in targets:
+        relations = f'<Relationships xmlns="{make.RELATIONS}">' + "".join(
+            f'<Relationship Id="r{i}" Type="{make.OFFICE_RELATION}/{kind}" Target="{target}"{mode}/>' for i, (kind, mode) in enumerate([("image", ""), ("image", ' TargetMode="External"'), ("font", ""), ("oleObject", "")])) + "</Relationships>"
+        picture = f'<w:drawing><a:blip xmlns:a="urn:a" r:embed="r0" r:link="r1" xmlns:r="{make.OFFICE_RELATION}"/></w:drawing>'
+        parts = make.docx_parts(make.paragraph("Around a picture") + f"<w:p><w:r>{picture}</w:r></w:p>")
+        parts["word/_rels/document.xml.rels"] = relations
+        parts[target.lstrip("/")] = "x"
+        r = extract(make.zip_of(parts), "a.docx")
+        assert (r.cause, r.text) == (None, "Around a picture"), (target, r.cause, r.stderr)
+        outside = b"<</Length 0/F(%s)/FFilter/FlateDecode>>\nstream\n\nendstream" % target.encode()
+        font = b"<</Type/Font/Subtype/TrueType/BaseFont/Climbing/FontDescriptor 901 0 R>>"
+        descriptor = b"<</Type/FontDescriptor/FontName/Climbing/Flags 32/FontFile2 900 0 R>>"
+        r = extract(make.pdf([[(12, "Around a font")]], extra={3: font, 900: outside, 901: descriptor}), "a.pdf")
+        assert r.cause in (None, "damaged") and "canary of" not in r.text and "root:" not in r.text, (target, r.cause, r.text)
+        html = f'<style>@font-face{{src:url("{target}")}}</style><link rel=stylesheet href="{target}"><img src="{target}"><p>Around</p>'
+        reads(html.encode(), "a.html", "Around")
+    assert not mark.exists() and sorted(p.name for p in tmp_path.iterdir()) == ["canary"]
+
+
+def test_BI_H11_nothing_is_expanded(monkeypatch):
+    """The reader gets no environment, and would not look into it: what names a variable stays as it is written."""
+    monkeypatch.setenv("DMS_CANARY", "canary of the environment")
+    text = "%DMS_CANARY% $DMS_CANARY ${DMS_CANARY} $(env) `env` %PATH% ${HOME} ~"
+    field = f'<w:p><w:r><w:instrText>INCLUDETEXT "%DMS_CANARY%" HYPERLINK "http://127.0.0.1:9/%DMS_CANARY%"</w:instrText></w:r></w:p>'
+    for data, name in ((make.docx(make.paragraph(text) + field), "a.docx"), (f"<p>{text}</p>".encode(), "a.html"), (text.encode(), "a.txt"), (make.pdf([[(12, text)]]), "a.pdf")):
+        r = extract(data, name)
+        assert r.cause is None and r.text == text, (name, r.text)
 
 
 # ---- I: PDF ----
@@ -643,6 +794,24 @@ def test_BI_I12_last_revision_is_read_and_flagged():
                                   "-rf", "--max-pages", "CON", "a.txt;jpg", "$(id).txt"])
 def test_BI_E_names_are_only_a_hint(name):
     assert extract(b"text", name).text == "text"
+
+
+APP = make.XML + '<Properties xmlns="urn:p"><Company>Secretcompany</Company><Manager>Secretmanager</Manager><Template>C:\\Users\\secretuser\\x.dotm</Template></Properties>'
+CUSTOM = make.XML + '<Properties xmlns="urn:p"><property name="Client"><lpwstr>Secretclient</lpwstr></property></Properties>'
+
+
+def test_BI_E14_of_what_a_file_says_of_people_little_is_taken():
+    """Of a Word file's and a PDF's properties only those of a short list, which describe the document; of a picture nothing."""
+    comments = make.XML + f'<w:comments xmlns:w="{make.WORD}"><w:comment w:author="Secretcommenter"><w:p/></w:comment></w:comments>'
+    tracked = f'<w:p><w:ins w:author="Secretreviser" w:date="2024-01-01T00:00:00Z"><w:r><w:t>Inserted words</w:t></w:r></w:ins></w:p>'
+    r = extract(make.docx(tracked, docProps__app_DOT_xml=APP, docProps__custom_DOT_xml=CUSTOM, word__comments_DOT_xml=comments), "a.docx")
+    assert r.text == "Inserted words" and "ecret" not in json.dumps(r.meta)
+    assert set(r.meta["metadata"]) <= {"author", "subject", "keywords", "category", "created", "modified", "description", "modified_by", "title", "language"}, r.meta
+    r = extract(make.pdf(info="/Title(T)/Author(A. Writer)/Company(Secretcompany)/SourceModified(D:20240101)/GPS(Secretplace)/PTEX.Fullbanner(C:\\\\Users\\\\secretuser)"), "a.pdf")
+    assert r.cause is None and "ecret" not in json.dumps(r.meta), r.meta
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 1) + struct.pack("<HHII", 0x013B, 2, 13, 26) + bytes(4) + b"Secretperson\0"
+    r = extract(b"\xff\xd8\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + b"\xff\xd9", "a.jpg")
+    assert (r.meta["mime_type"], r.meta["metadata"], r.meta["title"], r.blocks) == ("image/jpeg", {}, None, [])
 
 
 @pytest.mark.parametrize("date", ["D:99999999999999Z", "D:0000", "D:20241399999999+99'99'", "\\000\\001", "D:" + "9" * 5000, "D:-0001"])
