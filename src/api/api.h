@@ -113,6 +113,11 @@ void              event_hub_close(struct event_hub *h);
 /* Any thread: to every stream of the tenant. */
 void event_hub_publish(struct event_hub *h, const char *tenant_id, const char *type, struct str json);
 
+/* http_app.check: the header Content-Digest (RFC 9530) against the body as it came. */
+int  content_digest_open(struct request *req, void **ret);
+void content_digest_add(void *check, struct str bytes);
+int  content_digest_end(void *check, struct error *err);
+
 int  api_read(struct request *req); /* http_app.read */
 void api_finished(struct request *req, unsigned status, uint64_t bytes_in, uint64_t bytes_out, int64_t took_us);
 

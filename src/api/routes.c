@@ -189,6 +189,7 @@ struct http_app api_http_app(struct api *api)
                               .limit = api_limit,
                               .read = api_read,
                               .sink = { upload_open, upload_write, upload_abort },
+                              .check = { content_digest_open, content_digest_add, content_digest_end },
                               .max_upload = max_upload,
                               .finished = api_finished,
                               .asset = asset_serve };

@@ -143,7 +143,7 @@ static int admit_upload(struct request_private *p)
     return 0;
 }
 
-int body_admit(struct request_private *p)
+static int admit_kind(struct request_private *p)
 {
     switch (p->req.route->body) {
     case BODY_NONE:
@@ -155,6 +155,15 @@ int body_admit(struct request_private *p)
         return admit_upload(p);
     }
     return 0;
+}
+
+int body_admit(struct request_private *p)
+{
+    struct http_body_check *check = &p->loop->server->app.check;
+
+    if (admit_kind(p) < 0)
+        return -1;
+    return check->open && p->declared > 0 ? check->open(&p->req, &p->check) : 0;
 }
 
 /* --- the sink, on the work lane --- */
@@ -296,6 +305,8 @@ enum MHD_Result body_take(struct request_private *p, const char *data, size_t *s
         r = p->upload ? take_upload(p, bytes) : take_json(p, bytes);
         if (r == 1)
             return MHD_YES;
+        if (p->check)
+            p->loop->server->app.check.add(p->check, bytes);
     }
     p->seen += bytes.n;
     *size = 0;
@@ -311,8 +322,13 @@ int body_end(struct request_private *p)
             request_suspend(p);
             return 1;
         }
-        return upload_error(p) < 0 ? -1 : multipart_close(&u->parser, &p->req.err);
+        if (upload_error(p) < 0)
+            return -1;
     }
+    if (p->check && p->loop->server->app.check.end(p->check, &p->req.err) < 0)
+        return -1;
+    if (u)
+        return multipart_close(&u->parser, &p->req.err);
     p->req.body = sb_str(&p->body);
     p->req.json = json_read(&p->req.arena, p->req.body, p->loop->server->limits.max_json_depth,
                             p->loop->server->limits.max_json_keys, &p->req.err);

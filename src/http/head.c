@@ -129,6 +129,8 @@ static int take_field(struct head *h, struct str name, struct str value, struct 
         return h->keys++ > 0 ? bad(err, "two X-API-Key headers") : 0;
     if (name_is(name, S("Content-Type")))
         return h->types++ > 0 ? bad(err, "two Content-Type headers") : 0;
+    if (name_is(name, S("Content-Digest")))
+        return h->digests++ > 0 ? bad(err, "two Content-Digest headers") : 0;
     if (name_is(name, S("Expect")) && (h->expects++ > 0 || !name_is(value, S("100-continue"))))
         return error_say(err, ERR_EXPECTATION, NULL, "only Expect: 100-continue is understood");
     return 0;

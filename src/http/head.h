@@ -19,7 +19,7 @@ struct head {
     const struct head_limits *limits;
     size_t                    bytes, size;     /* of the headers; of all lines with their ends */
     size_t                    fields, cookies; /* headers, arguments and cookies; bytes of the latter */
-    unsigned                  count, hosts, lengths, encodings, authorizations, types, expects, keys;
+    unsigned                  count, hosts, lengths, encodings, authorizations, types, expects, keys, digests;
     uint64_t                  length; /* Content-Length */
     bool                      chunked, http10;
 };

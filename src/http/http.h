@@ -68,6 +68,15 @@ struct http_upload_sink {
                                   when the handler did not take the sink (req->upload.sink = NULL) */
 };
 
+/* Looks at the bytes of a body as they came, while they come: the digest that a client sent with them. On loop threads, must not block. */
+struct http_body_check {
+    int (*open)(
+        struct request *req,
+        void **ret); /* before the first byte. *ret in req's arena, or NULL: nothing to check. -1 and req->err */
+    void (*add)(void *check, struct str bytes);
+    int (*end)(void *check, struct error *err); /* the body is whole */
+};
+
 struct request_upload {
     void       *sink;      /* finished file; the handler takes it and sets this to NULL */
     const char *filename;  /* as sent, base name only, valid UTF-8; NULL: there was no file part */
@@ -124,6 +133,7 @@ struct http_app {
     /* A read route: submit and return 0, later request_done; or -1 and req->err. */
     int (*read)(struct request *req);
     struct http_upload_sink sink;
+    struct http_body_check  check;               /* open NULL: bodies are taken as they are */
     uint64_t (*max_upload)(struct request *req); /* of this principal's plan */
     /* After the answer is out: metrics. */
     void (*finished)(struct request *req, unsigned status, uint64_t bytes_in, uint64_t bytes_out, int64_t took_us);

@@ -156,6 +156,7 @@ struct request_private {
     uint64_t                declared, seen; /* body bytes; declared UINT64_MAX: chunked */
     struct sb               body;
     struct upload          *upload;
+    void                   *check; /* of the app, for the body's bytes; NULL: none */
     struct answer           answer;
     struct work             work;
     struct loop_call        back;
