@@ -37,7 +37,8 @@ class Saboteur(threading.Thread):
         self.cancelled, self.ended = 0, 0
 
     def run(self):
-        lane = "FROM pg_stat_activity WHERE application_name = 'dms read lane'"
+        # Those that stand: one that is cancelled whenever it prepares its statements would never come back.
+        lane = "FROM pg_stat_activity WHERE application_name = 'dms read lane' AND backend_start < now() - interval '500 ms'"
         with self.server.database() as admin:
             for turn in itertools.count(1):
                 if self.over.wait(0.003):
@@ -104,5 +105,5 @@ def test_no_scope_leaks_while_statements_are_cancelled_and_connections_end(dms, 
 
 def test_no_read_is_lost_with_its_connection(dms, crowd):
     saboteur = Saboteur(dms, cancel=False, end_each=30)
-    counts = visit(dms, crowd, saboteur, REQUESTS // 10)
+    counts = visit(dms, crowd, saboteur, REQUESTS // 4)
     assert saboteur.ended > 3 and 503 not in counts, (saboteur.ended, counts)
