@@ -312,6 +312,13 @@ unsigned app_worker_threads(const struct settings *set)
     return cores < 1 ? 2 : cores < 64 ? (unsigned)cores + 1 : 64;
 }
 
+unsigned app_loops(const struct settings *set)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return set->loops > 0 ? (unsigned)set->loops : cores > 1 ? (unsigned)cores / 2 : 1;
+}
+
 void app_arguments(struct app *app, const struct argp *parser, int argc, char **argv, void *input)
 {
     struct argp p = *parser;

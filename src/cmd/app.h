@@ -31,6 +31,8 @@ void           app_close(struct app *app);
 
 /* Jobs that a worker runs at the same time: the setting, or one more than there are cores, so that the encoder has work while results are stored. */
 unsigned app_worker_threads(const struct settings *set);
+/* Event loops of the API: the setting, or half the cores, at least one. */
+unsigned app_loops(const struct settings *set);
 
 /* What is left in argv after app_open, by argp: --help and wrong options end the program (0 and 2), the nearest name is suggested.
    parser: the command's own options and arguments, NULL fields where it has none. */

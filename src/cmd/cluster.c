@@ -203,9 +203,9 @@ static uint64_t between(uint64_t v, uint64_t least, uint64_t most)
 /* Connections that api, worker and operators may want at the same time. */
 static uint64_t connections(const struct settings *s)
 {
-    uint64_t cores = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN), loops = s->loops > 0 ? s->loops : (cores + 1) / 2;
+    uint64_t of_loops = app_loops(s) * (s->loop_connections + s->slow_connections);
 
-    return between(s->work_threads + loops * s->loop_connections + 3 * app_worker_threads(s) + 24, 60, 2000);
+    return between(s->work_threads + of_loops + 3 * app_worker_threads(s) + 24, 60, 2000);
 }
 
 static void put_quoted(struct sb *b, const char *key, const char *value)

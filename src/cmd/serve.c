@@ -74,12 +74,9 @@ static void on_event(void *arg, const char *tenant_id, const char *type, struct 
 
 static struct http_limits limits_of(const struct settings *s)
 {
-    long     cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned loops = s->loops ? (unsigned)s->loops : cores > 1 ? (unsigned)cores / 2 : 1;
-
     return (struct http_limits){ .listen = s->listen,
                                  .port = (unsigned)s->port,
-                                 .loops = loops,
+                                 .loops = app_loops(s),
                                  .max_connections = (unsigned)s->max_connections,
                                  .header_timeout_s = (unsigned)s->header_timeout,
                                  .idle_timeout_s = (unsigned)s->idle_timeout,
