@@ -179,12 +179,6 @@ def faster(paths, threads, ids):
 
 # --- what is told -----------------------------------------------------------------------------------------------------------
 
-def machine_seconds():
-    """Processor time of the whole machine so far, this guest's stolen time included."""
-    fields = pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:]
-    return sum(int(fields[i]) for i in (0, 1, 2, 5, 6, 7)) / os.sysconf("SC_CLK_TCK")
-
-
 def own_seconds(encoders):
     """That of this program and of our encoders'."""
     fields = [pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in ("self", *(e.process.pid for e in encoders.values() if isinstance(e, Ours)))]
@@ -197,9 +191,9 @@ def spread(values):
 
 def tell_rates(out, encoders, tokens, rounds):
     """Tokens a second, each round all by turns; {name: [...]}."""
-    machine, own, begin = machine_seconds(), own_seconds(encoders), time.monotonic()
+    machine, own, begin = report.machine_seconds(), own_seconds(encoders), time.monotonic()
     rate = report.alternate({name: lambda e=e: tokens / e() for name, e in encoders.items()}, rounds)
-    others = (machine_seconds() - machine - (own_seconds(encoders) - own)) / ((time.monotonic() - begin) * os.cpu_count())
+    others = (report.machine_seconds() - machine - (own_seconds(encoders) - own)) / ((time.monotonic() - begin) * os.cpu_count())
     peers = [name for name in encoders if not name.startswith("dms")]
     out.table(["tokens a second", "", *(f"ratio to {name}" for name in peers)],
               [[name, spread(values), *("" if peer == name else report.ratio(values, rate[peer]) for peer in peers)] for name, values in rate.items()])

@@ -350,12 +350,6 @@ def processor(*stacks):
     return used
 
 
-def machine_seconds():
-    """Seconds of processor time that the whole machine has used so far, this guest's stolen ones included."""
-    fields = pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:]
-    return sum(int(fields[i]) for i in (0, 1, 2, 5, 6, 7)) / TICKS
-
-
 class Meter:
     """Processor time between the two ends of a with. elsewhere: the share of the machine that others took, who have no part in the measurement."""
 
@@ -363,13 +357,13 @@ class Meter:
         self.stacks = stacks
 
     def __enter__(self):
-        self.before, self.machine, self.start = processor(*self.stacks), machine_seconds(), time.monotonic()
+        self.before, self.machine, self.start = processor(*self.stacks), report.machine_seconds(), time.monotonic()
         return self
 
     def __exit__(self, *why):
         now = processor(*self.stacks)
         self.used = {role: now[role] - self.before[role] for role in now}
-        others = machine_seconds() - self.machine - sum(self.used.values())
+        others = report.machine_seconds() - self.machine - sum(self.used.values())
         self.elsewhere = max(0.0, others / ((time.monotonic() - self.start) * os.cpu_count()))
 
     def per(self, count):

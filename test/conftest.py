@@ -2,6 +2,7 @@
 
 Knows the outside only (the program, its arguments, HTTP, the mail folder). DMS_BUILD_DIR says which build is tested.
 """
+import concurrent.futures
 import email
 import email.policy
 import json
@@ -12,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import uuid
 
@@ -38,6 +40,17 @@ def wait_for(check, seconds, what):
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds} s for {what}")
         time.sleep(0.02)
+
+
+def at_once(count, act):
+    """act(i) in so many threads that start together; the answers."""
+    gate = threading.Barrier(count)
+
+    def run(i):
+        gate.wait()
+        return act(i)
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
 
 
 def _stat(pid):

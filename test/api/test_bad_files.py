@@ -1,6 +1,5 @@
 """Bad files, names and uploads, by the rows of docs/bad-input.md: a type that the bytes tell, a name that is only shown, nothing kept of what is refused."""
 import base64
-import concurrent.futures
 import hashlib
 import io
 import json
@@ -9,14 +8,13 @@ import pathlib
 import re
 import stat
 import struct
-import threading
 import urllib.parse
 import uuid
 import zipfile
 import zlib
 
 import pytest
-from conftest import wait_for
+from conftest import at_once, wait_for
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n"  # begins as one and is none
 PNG = b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in (
@@ -56,16 +54,6 @@ def settled(owner, document):
 
 def settle_all(owner, documents):
     return [settled(owner, d) for d in documents]
-
-
-def at_once(count, act):
-    gate = threading.Barrier(count)
-
-    def run(i):
-        gate.wait()
-        return act(i)
-    with concurrent.futures.ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
 
 
 def blobs_of(server, client):

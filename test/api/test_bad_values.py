@@ -3,13 +3,12 @@ import concurrent.futures
 import datetime
 import json
 import subprocess
-import threading
 import time
 import unicodedata
 import uuid
 
 import pytest
-from conftest import BUILD, wait_for
+from conftest import BUILD, at_once, wait_for
 from json_texts import I, N, Y
 
 JSON = {"Content-Type": "application/json"}
@@ -403,17 +402,6 @@ def test_BI_E15_folders_are_32_deep_and_no_ring(owner):
         assert owner.request(method, f"/folders/{chain[0]}", json={"parent_id": chain[5]}).status_code == 405
     refused(owner.delete(f"/folders/{chain[0]}"), status=409, code="conflict")
     assert owner.ok("GET", f"/folders/{chain[31]}")["parent_id"] == chain[30]
-
-
-def at_once(count, act):
-    """act(i) in so many threads that start together; the answers."""
-    gate = threading.Barrier(count)
-
-    def run(i):
-        gate.wait()
-        return act(i)
-    with concurrent.futures.ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
 
 
 def test_BI_E16_the_same_folder_at_once_is_made_once(owner):
