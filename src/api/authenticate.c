@@ -1,6 +1,6 @@
 /* authenticate.c - from a credential to a principal. What was checked is trusted for auth_cache_ms, so that most requests ask nobody and
    a revoked session, key or member is out everywhere within that time; after it one statement of the read lane sees whether it still holds.
-   Only what is new, or holds no more, goes the slow way, which alone refuses. Knows no passwords: those are auth.c's. */
+   Only what is new, or holds no more, goes the slow way, which alone refuses. Knows no passwords: those are session.c's. */
 #include "api/api.h"
 
 #include "base/clock.h"

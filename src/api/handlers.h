@@ -4,12 +4,13 @@
 
 struct request;
 
-/* auth.c */
+/* account.c */
 int auth_register(struct request *req);
+int auth_verify(struct request *req);
+/* session.c */
 int auth_login(struct request *req);
 int auth_refresh(struct request *req);
 int auth_logout(struct request *req);
-int auth_verify(struct request *req);
 int auth_me(struct request *req);
 int auth_jwks(struct request *req);
 /* api_key.c */

@@ -14,7 +14,7 @@ void               token_keys_close(struct token_keys *k);
 
 struct token_claims {
     char    subject[37], tenant[37], session[37], id[37]; /* sub, tid, sid, jti */
-    char    role[16];
+    char    role[64];
     int64_t issued_at, not_before, expires_at; /* Unix seconds */
 };
 
