@@ -33,6 +33,19 @@ static int apply_settings(struct db *db, const struct leg_run *run, struct error
     return db_exec(db, SQL_SEARCH_SETTINGS, ARGS(db_int(run->arena, run->ask->timeout_ms)), err) < 0 ? -1 : 0;
 }
 
+/* Whether all of the tenant's passages may be compared; the transaction is then set so that this costs no more than once through them. */
+static int tenant_small(struct db *db, const struct leg_run *run, bool *ret, struct error *err)
+{
+    struct rows r;
+
+    if (db_query(db, run->arena, SQL_SEARCH_SIZE, NO_ARGS, &r, err) < 0)
+        return -1;
+    bool few = row_next(&r) && (uint64_t)row_int(&r, "passages") <= run->ask->exact_rows;
+    bool fast = few && (uint64_t)row_int(&r, "documents") <= run->ask->exact_rows;
+    *ret = few;
+    return fast && db_exec(db, SQL_SEARCH_SETTINGS_SMALL, NO_ARGS, err) < 0 ? -1 : 0;
+}
+
 /* The rows of a leg; *ret_seen: how many passages were looked at before filters and documents came in. */
 static int read_passages(struct rows *r, struct leg_run *run, const char *plan, int64_t *ret_seen, struct error *err)
 {
@@ -80,9 +93,9 @@ static int keyword_among(struct db *db, struct leg_run *run, struct error *err)
 static int keyword_tx(struct db *db, void *arg, struct error *err)
 {
     struct leg_run *run = arg;
-    bool            filtered = strcmp(run->ask->filter, "{}") != 0;
+    bool            filtered = strcmp(run->ask->filter, "{}") != 0, small;
 
-    if (apply_settings(db, run, err) < 0)
+    if (apply_settings(db, run, err) < 0 || (filtered && tenant_small(db, run, &small, err) < 0))
         return -1;
     int done = filtered ? keyword_among(db, run, err) : 0;
     if (done != 0)
@@ -148,11 +161,10 @@ static int vector_tx(struct db *db, void *arg, struct error *err)
 {
     const int64_t   everything = INT32_MAX - 1;
     struct leg_run *run = arg;
-    struct rows     r;
+    bool            small;
 
-    if (apply_settings(db, run, err) < 0 || db_query(db, run->arena, SQL_SEARCH_SIZE, NO_ARGS, &r, err) < 0)
+    if (apply_settings(db, run, err) < 0 || tenant_small(db, run, &small, err) < 0)
         return -1;
-    bool small = row_next(&r) && (uint64_t)row_int(&r, "passages") <= run->ask->exact_rows;
     bool filtered = strcmp(run->ask->filter, "{}") != 0;
 
     if (run->hnsw) {

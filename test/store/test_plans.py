@@ -91,6 +91,7 @@ WORK = {
     "idempotency_keep": (ONE, (USER, "route", "key", "print", "200", None, "body")),
     "search_facets": (PAGE, ((D7, "{document 8}"),)),
     "search_hits": (ONE, ((C7, "{chunk 8}"), "words", "false")),
+    "search_size": (ONE, ()),
     "session_create": (ONE, ("{nothing}", USER, "hash", "60", None, None)),
     "session_end": (PAGE, ("{session 7}", "false")),
     "session_refresh": (PAGE, ("{session 7}", "old", "new", "1", "60")),

@@ -122,3 +122,33 @@ def test_nothing_found_is_one_row_without_a_document(two):
     t = two[0]
     for rows in (exact(t, '{"type": "none"}'), hnsw(t, '{"type": "none"}')):
         assert len(rows) == 1 and rows[0]["document_id"] is None and rows[0]["seen"] == 0
+
+
+@pytest.fixture
+def late(cluster, two):
+    """A tenant that came after the last ANALYZE: the planner believes that it has next to nothing."""
+    t = Tenant(cluster, f"l{uuid.uuid4().hex[:8]}")
+    rng = random.Random(8)
+    t.add(*[(f"d{i}", ["x"]) for i in range(1500)])
+    embed(t, [unit(rng) for _ in range(1500)])
+    t.question = literal(unit(rng))
+    yield t
+    t.db.close()
+
+
+def buffers(t, *settings):
+    """What search_vector_exact touches, in pages."""
+    c = psycopg.RawCursor(t.db)
+    with t.db.transaction():
+        for s in settings:
+            c.execute(statement(s), ("10000",) if s == "search_settings" else ())
+        c.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement("search_vector_exact"), (MODEL, t.question, "{}", "20000", "100"))
+        plan = c.fetchone()[0][0]["Plan"]
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+def test_a_tenant_that_the_planner_does_not_know_is_gone_through_once(late):
+    once = buffers(late, "search_settings", "search_settings_small")
+    assert once < 6 * 1500, "a few pages a passage at most, whatever the plan"
+    assert exact(late)[0]["seen"] == 1500
+    assert buffers(late, "search_settings") > 10 * once, "the planner knows this tenant by now: search_settings_small may go"
