@@ -7,7 +7,7 @@
 
 #include <utf8proc.h>
 
-enum { SECRET_BYTES = 32 };
+enum { SECRET_BYTES = 32, PASSWORD_BYTES = PASSWORD_MAX * 16 /* before NFC: a character may be several */ };
 
 const char *field_email(struct json_fields *f, const char *name)
 {
@@ -31,7 +31,7 @@ const char *field_email(struct json_fields *f, const char *name)
 
 const char *field_password(struct json_fields *f, const char *name, uint64_t min, const char *email)
 {
-    const char *s = json_text(f, name, /* required= */ true, PASSWORD_MAX * 4, NULL);
+    const char *s = json_text(f, name, /* required= */ true, PASSWORD_BYTES, NULL);
     uint8_t    *nfc = s ? utf8proc_NFC((const uint8_t *)s) : NULL;
     const char *ret = nfc ? arena_text(f->arena, (const char *)nfc, strlen((const char *)nfc)) : s;
     size_t      n = ret ? utf8_count(str_of(ret)) : 0;
@@ -43,6 +43,8 @@ const char *field_password(struct json_fields *f, const char *name, uint64_t min
         json_fields_note(f, name, n < min ? "is too short" : "is too long: at most 128 characters");
     else if (s && email && strcasecmp(ret, email) == 0)
         json_fields_note(f, name, "must not be the e-mail address");
+    else if (s && min > 1 && password_common(ret))
+        json_fields_note(f, name, "is among the passwords that are guessed first: choose another");
     return ret;
 }
 

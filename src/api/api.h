@@ -85,6 +85,11 @@ MUST_CHECK int api_answer_query(struct request *req, unsigned status, enum sql q
 MUST_CHECK int api_audit(struct db *db, struct request *req, const char *action, const char *object_type,
                          const char *object_id, const char *before, const char *after, struct error *err);
 
+/* A mail to be sent once the transaction of the act commits: a template of tbl/mails.def, its values as a JSON object of printable texts. In the
+   language of who has that address, else of who asks. to "": nobody; costs the same. */
+MUST_CHECK int api_mail(struct db *db, struct request *req, const char *template, const char *to, const char *values,
+                        struct error *err);
+
 /* Tells open event streams of this tenant (here and in other replicas). */
 void api_notify_document(struct request *req, const char *document_id, unsigned version, const char *status,
                          const char *step);

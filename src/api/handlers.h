@@ -7,6 +7,11 @@ struct request;
 /* account.c */
 int auth_register(struct request *req);
 int auth_verify(struct request *req);
+int auth_resend(struct request *req);
+/* password.c */
+int auth_password_forgot(struct request *req);
+int auth_password_reset(struct request *req);
+int auth_password_change(struct request *req);
 /* session.c */
 int auth_login(struct request *req);
 int auth_refresh(struct request *req);

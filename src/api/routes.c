@@ -54,6 +54,10 @@ const struct route api_routes[] = {
 
     { WORK("POST", V1 "/auth/register", PERM_PUBLIC, BODY_JSON, auth_register) },
     { WORK("POST", V1 "/auth/verify", PERM_PUBLIC, BODY_JSON, auth_verify) },
+    { WORK("POST", V1 "/auth/resend", PERM_PUBLIC, BODY_JSON, auth_resend) },
+    { WORK("POST", V1 "/auth/password/forgot", PERM_PUBLIC, BODY_JSON, auth_password_forgot) },
+    { WORK("POST", V1 "/auth/password/reset", PERM_PUBLIC, BODY_JSON, auth_password_reset) },
+    { WORK("POST", V1 "/auth/password/change", PERM_SIGNED_IN, BODY_JSON, auth_password_change) },
     { WORK("POST", V1 "/auth/login", PERM_PUBLIC, BODY_JSON, auth_login) },
     { WORK("POST", V1 "/auth/refresh", PERM_PUBLIC, BODY_JSON, auth_refresh) },
     { WORK("POST", V1 "/auth/logout", PERM_SIGNED_IN, BODY_JSON_OPT, auth_logout) },

@@ -106,13 +106,14 @@ int auth_login(struct request *req)
     struct api        *api = api_of(req);
     struct json_fields f;
     struct db_scope    nobody = { 0 };
+    struct login_try   attempt;
     struct rows        r;
 
     json_fields_begin(&f, &req->arena, req->json);
     const char *email = field_email(&f, "email");
     const char *password = field_password(&f, "password", 1, NULL);
     const char *organization = json_name(&f, "organization", /* required= */ false, PERSON_NAME_MAX, NULL);
-    if (json_fields_end(&f, &req->err) < 0)
+    if (json_fields_end(&f, &req->err) < 0 || login_begin(req, email, &attempt) < 0)
         return -1;
     if (db_query_alone(api_db(req), nobody, &req->arena, SQL_AUTH_PASSWORD, ARGS(email, organization), &r, &req->err)
         < 0)
@@ -120,7 +121,11 @@ int auth_login(struct request *req)
     bool        known = row_next(&r);
     const char *hash = known ? row_text(&r, "password_hash") : NULL;
     if (!password_verify(password, hash))
-        return refuse_login(req);
+        return login_failed(req, &attempt, known ? row_text(&r, "tenant_id") : NULL,
+                            known ? row_text(&r, "user_id") : NULL)
+                       < 0
+                   ? -1
+                   : refuse_login(req);
     if (!row_bool(&r, "verified") && (api->settings->require_verified_email || strcmp(api->settings->env, "prod") == 0))
         return error_say(&req->err, ERR_FORBIDDEN, NULL,
                          "Confirm your e-mail address first: open the link that was sent to you.");
@@ -129,6 +134,8 @@ int auth_login(struct request *req)
     const char *user_id = row_text(&r, "user_id");
     if (password_outdated(hash))
         rehash(req, user_id, password, hash);
+    if (login_passed(req, &attempt) < 0)
+        return -1;
     return session_start(req, row_text(&r, "tenant_id"), user_id, row_text(&r, "role"), "password");
 }
 

@@ -59,6 +59,7 @@ struct worker {
     const char          *queues[MAX_QUEUES + 1], *conninfo, *redis;
     unsigned             threads;
     struct node         *node; /* NULL: no Redis */
+    struct mail_sender  *mail;
     atomic_bool          stopping;
     atomic_bool          refused; /* Redis answers, but takes no messages: its memory is full */
     struct worker_thread thread[MAX_THREADS];
@@ -302,6 +303,18 @@ static int64_t call_for_number(struct worker *w, enum sql sql, int64_t arg, cons
     return n;
 }
 
+static void hourly(struct worker *w)
+{
+    struct arena a = ARENA(64 << 10);
+    struct rows  r;
+    struct error err = { 0 };
+
+    call_for_number(w, SQL_JOB_IDEMPOTENCY_EXPIRE, IDEMPOTENCY_HOURS, "gone");
+    if (db_query_alone(w->db, (struct db_scope){ 0 }, &a, SQL_ACCOUNT_EXPIRE, NO_ARGS, &r, &err) < 0)
+        log_at(LOG_WARNING, "old links and counts of failed sign-ins: %s", err.detail);
+    arena_free(&a);
+}
+
 /* Jobs for what was read while there was no model, or another; job_due sends them. False: there is more, or it failed; call again soon. */
 static bool embed_missing(struct worker *w)
 {
@@ -351,7 +364,7 @@ static void keep_house(struct worker *w, struct house *h)
     if (is_due(&h->share_us, SHARE_MS))
         queue_metrics_share(w->env.queue, h->told);
     if (is_due(&h->hourly_us, HOURLY_MS))
-        call_for_number(w, SQL_JOB_IDEMPOTENCY_EXPIRE, IDEMPOTENCY_HOURS, "gone");
+        hourly(w);
     if (w->env.embedder && is_due(&h->missing_us, HOURLY_MS) && !embed_missing(w))
         h->missing_us = clock_steady_us() + SOON_MS * INT64_C(1000);
 }
@@ -400,6 +413,9 @@ static int run(struct worker *w, unsigned threads, struct error *err)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before the threads: they inherit it */
     signal(SIGPIPE, SIG_IGN);
+    w->mail = mail_sender_open(w->app->settings, w->conninfo, err);
+    if (!w->mail)
+        return -1;
     if (w->redis && *w->redis && !(w->node = node_open(w->redis, w->queues, threads, err)))
         return -1;
     for (unsigned i = 0; i < threads; i++)
@@ -419,6 +435,7 @@ static int run(struct worker *w, unsigned threads, struct error *err)
 
 static void close_parts(struct worker *w)
 {
+    mail_sender_close(w->mail);
     for (unsigned i = 0; i < MAX_THREADS; i++) {
         taker_close(w->thread[i].taker);
         db_close(w->thread[i].db);

@@ -12,5 +12,7 @@ MUST_CHECK int password_hash(const char *password, char ret[PASSWORD_HASH_SIZE],
 bool password_verify(const char *password, const char *hash);
 /* The hash was made with weaker parameters than today's: make it anew at this sign-in. */
 bool password_outdated(const char *hash);
+/* Among the tens of thousands that are guessed first: leaked ones, words, names; whatever the case of its letters. */
+bool password_common(const char *password);
 
 #endif

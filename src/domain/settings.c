@@ -31,6 +31,7 @@ static const struct {
     { offsetof(struct settings, log_level), "debug info warning error" },
     { offsetof(struct settings, embed_provider), "local http none" },
     { offsetof(struct settings, embed_precision), "fp32 bf16" },
+    { offsetof(struct settings, smtp_starttls), "auto required off" },
     { offsetof(struct settings, default_plan), "free pro enterprise unlimited" },
 };
 
@@ -342,6 +343,10 @@ const char *const *settings_unsafe(struct arena *a, const struct settings *s)
         { plain_and_far(s->redis_url, "redis://"), "redis_url leaves this machine without TLS: use rediss://." },
         { plain_and_far(s->embed_url, "http://"),
           "embed_url sends the texts of documents off this machine without TLS: use https://." },
+        { plain_and_far(s->smtp_url, "smtp://") && strcmp(s->smtp_starttls, "off") == 0,
+          "smtp_starttls is off: links to accounts would leave this machine without TLS." },
+        { s->smtp_url[0] != '\0' && contains(s->mail_from, "@localhost"),
+          "mail_from is at localhost: other mail servers would refuse it." },
         { s->access_ttl > 3600, "access_ttl is over an hour: a stolen access token would work too long." },
         { s->min_body_rate == 0, "min_body_rate is 0: a slow client could hold a connection for ever." },
         { s->min_free_disk == 0, "min_free_disk is 0: uploads could fill the disk that the database writes to." },

@@ -73,6 +73,11 @@ enum job_result job_run_one(const struct job_env *env, struct job_slot *slot, st
                             const char *tenant_id, const char *id, const atomic_bool *stopping,
                             enum job_outcome *ret_outcome, struct error *ret_why);
 
+/* Sends what stands in the outbox of mail until closed. Any number of workers may. */
+struct mail_sender;
+struct mail_sender *mail_sender_open(const struct settings *s, const char *conninfo, struct error *err);
+void                mail_sender_close(struct mail_sender *m);
+
 /* The one place that counts (dms_jobs_*_total). */
 void jobs_count(enum job_kind kind, enum job_outcome outcome, int64_t took_us);
 

@@ -219,6 +219,9 @@ def bodies(document):
     question.pop("cursor")
     return {
         "POST /api/v1/auth/register": {"email": "x", "password": "long enough a word", "name": "x", "organization": "x"}, "POST /api/v1/auth/verify": {"token": "x"},
+        "POST /api/v1/auth/resend": {"email": "nobody@example.com"}, "POST /api/v1/auth/password/forgot": {"email": "nobody@example.com"},
+        "POST /api/v1/auth/password/reset": {"token": "x", "password": "long enough a word"},
+        "POST /api/v1/auth/password/change": {"current_password": "x", "new_password": "long enough a word"},
         "POST /api/v1/auth/login": {"email": "nobody@example.com", "password": "x", "organization": "x"}, "POST /api/v1/auth/refresh": {"refresh_token": "x"}, "POST /api/v1/auth/logout": {"all": False},
         "POST /api/v1/api-keys": {"name": "x", "type": "sk", "scopes": ["document.read"], "expires_at": "2090-01-01"}, "POST /api/v1/folders": {"name": "x", "parent_id": None},
         "POST /api/v1/documents/search": question, "POST /api/v1/search": {**question, "cursor": "x"},

@@ -91,7 +91,8 @@ def test_nothing_is_answered_without_a_credential(dms, tenants, route):
 def test_the_public_routes_are_those_that_must_be():
     public = {name(r) for r in ROUTES if r["permission"] == "public"}
     assert public == {"GET /health/live", "GET /health/ready", "GET /metrics", "GET /version", "GET /openapi.json", "GET /docs", "GET /.well-known/jwks.json",
-                      "POST /api/v1/auth/register", "POST /api/v1/auth/verify", "POST /api/v1/auth/login", "POST /api/v1/auth/refresh"}
+                      "POST /api/v1/auth/register", "POST /api/v1/auth/verify", "POST /api/v1/auth/resend",
+                      "POST /api/v1/auth/password/forgot", "POST /api/v1/auth/password/reset", "POST /api/v1/auth/login", "POST /api/v1/auth/refresh"}
 
 
 def test_events_are_each_tenants_own(dms, tenants):

@@ -1,0 +1,2 @@
+-- Links and counts that no longer matter.
+SELECT account_expire() AS gone

@@ -1,0 +1,2 @@
+-- Whose link this is.
+SELECT person_id, email, name, tenant_id FROM account_token_who($1::bytea, $2)
