@@ -26,6 +26,8 @@ void account_key(const struct api *api, const char *what, const char *text, char
 
 /* Required. Lower case and plausible: one @, no white space or quotes, a dot in the domain, plain ASCII; else noted in f. */
 const char *field_email(struct json_fields *f, const char *name);
+/* An address in the one form that accounts have, out of a text from elsewhere; NULL when it is none. */
+const char *email_read(struct arena *a, const char *text);
 /* Required, min to 128 characters; with min over 1 (a new password) not the address (email may be NULL) and none of the common ones. NFC, so that the
    same letters typed on another machine are the same password. */
 const char *field_password(struct json_fields *f, const char *name, uint64_t min, const char *email);

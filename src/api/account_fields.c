@@ -29,6 +29,22 @@ const char *field_email(struct json_fields *f, const char *name)
     return lower;
 }
 
+const char *email_read(struct arena *a, const char *text)
+{
+    struct json_fields f;
+    struct sb          b = SB(a);
+    struct error       ignored = { 0 }; /* NULL says it */
+
+    if (!text)
+        return NULL;
+    sb_puts(&b, "{\"email\":");
+    sb_json(&b, text);
+    sb_putc(&b, '}');
+    json_fields_begin(&f, a, json_read(a, sb_str(&b), 2, 2, &ignored));
+    const char *email = field_email(&f, "email");
+    return json_fields_end(&f, &ignored) == 0 ? email : NULL;
+}
+
 const char *field_password(struct json_fields *f, const char *name, uint64_t min, const char *email)
 {
     const char *s = json_text(f, name, /* required= */ true, PASSWORD_BYTES, NULL);

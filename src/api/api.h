@@ -19,6 +19,7 @@ struct auth_cache;
 struct pipeline;
 struct limiter;
 struct event_hub;
+struct oidc;
 
 /* What loop_open gives each event loop: its ways to the database, NULL once they are closed. Slow statements have one of their own, so that
    quick ones never wait behind them. */
@@ -38,6 +39,7 @@ struct api {
     struct auth_cache     *auth;
     struct limiter        *limiter;
     struct event_hub      *events;
+    struct oidc           *oidc;
     struct work_pool      *pool;
     struct api_loop        loops[API_LOOPS]; /* filled while the server is opened */
     unsigned               loop_count;

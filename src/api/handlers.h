@@ -18,6 +18,14 @@ int auth_refresh(struct request *req);
 int auth_logout(struct request *req);
 int auth_me(struct request *req);
 int auth_jwks(struct request *req);
+/* oidc.c */
+int auth_oidc_list(struct request *req);
+int auth_oidc_start(struct request *req);
+int auth_oidc_link(struct request *req);
+int auth_oidc_callback(struct request *req);
+int auth_oidc_exchange(struct request *req);
+int auth_identities(struct request *req);
+int auth_identities_delete(struct request *req);
 /* api_key.c */
 int api_keys_create(struct request *req);
 int api_keys_revoke(struct request *req);

@@ -2,6 +2,7 @@
    row's path arguments and then its params in order (a cursor is two); one with logic names its handler (handlers.h). */
 #include "api/api.h"
 #include "api/handlers.h"
+#include "api/oidc.h"
 #include "api/read.h"
 
 #include "api/asset.h"
@@ -62,6 +63,17 @@ const struct route api_routes[] = {
     { WORK("POST", V1 "/auth/refresh", PERM_PUBLIC, BODY_JSON, auth_refresh) },
     { WORK("POST", V1 "/auth/logout", PERM_SIGNED_IN, BODY_JSON_OPT, auth_logout) },
     { WORK("GET", V1 "/auth/me", PERM_SIGNED_IN, BODY_NONE, auth_me) },
+
+    { LOOP("GET", V1 "/auth/oidc", PERM_PUBLIC, auth_oidc_list) },
+    { WORK("GET", V1 "/auth/oidc/{provider}/start", PERM_PUBLIC, BODY_NONE, auth_oidc_start),
+      .rate_class = "sign_in" },
+    { WORK("GET", V1 "/auth/oidc/{provider}/callback", PERM_PUBLIC, BODY_NONE, auth_oidc_callback),
+      .params = PARAMS(TEXT("state", 100), TEXT("code", OIDC_CODE_MAX), TEXT("iss", OIDC_ISSUER_MAX), TEXT("error", 100)),
+      .open_query = true, .rate_class = "sign_in" },
+    { WORK("POST", V1 "/auth/oidc/{provider}/link", PERM_SIGNED_IN, BODY_NONE, auth_oidc_link) },
+    { WORK("POST", V1 "/auth/oidc/exchange", PERM_PUBLIC, BODY_JSON, auth_oidc_exchange) },
+    { WORK("GET", V1 "/auth/identities", PERM_SIGNED_IN, BODY_NONE, auth_identities) },
+    { WORK("DELETE", V1 "/auth/identities/{id}", PERM_SIGNED_IN, BODY_NONE, auth_identities_delete) },
 
     { READ(V1 "/api-keys", PERM(apikey_manage), GET_API_KEYS), .params = LIST() },
     { WORK("POST", V1 "/api-keys", PERM(apikey_manage), BODY_JSON, api_keys_create) },

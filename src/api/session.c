@@ -119,7 +119,7 @@ int auth_login(struct request *req)
         < 0)
         return -1;
     bool        known = row_next(&r);
-    const char *hash = known ? row_text(&r, "password_hash") : NULL;
+    const char *hash = known ? row_opt(&r, "password_hash") : NULL; /* NULL, too: signs in by a provider only */
     if (!password_verify(password, hash))
         return login_failed(req, &attempt, known ? row_text(&r, "tenant_id") : NULL,
                             known ? row_text(&r, "user_id") : NULL)

@@ -4,6 +4,7 @@
 #include "cmd/model.h"
 
 #include "api/api.h"
+#include "api/oidc.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -111,7 +112,8 @@ static int open_parts(struct app *app, struct api *api, struct error *err)
     api->auth = api->blobs ? auth_cache_open((unsigned)s->auth_cache_ms, (unsigned)s->auth_cache_entries, err) : NULL;
     api->limiter = api->auth ? limiter_open(err) : NULL;
     api->events = api->limiter ? event_hub_open(err) : NULL;
-    api->queue = api->events ? queue_open(app_redis(app, &why), err) : NULL;
+    api->oidc = api->events ? oidc_open(s, api->issuer, err) : NULL;
+    api->queue = api->oidc ? queue_open(app_redis(app, &why), err) : NULL;
     if (!api->queue)
         return -1;
     api->embedder = model_open(app, MODEL_FOR_QUERIES, &why);
@@ -124,6 +126,7 @@ static void close_parts(struct api *api)
 {
     embedder_close(api->embedder);
     queue_close(api->queue);
+    oidc_close(api->oidc);
     event_hub_close(api->events);
     limiter_close(api->limiter);
     auth_cache_close(api->auth);

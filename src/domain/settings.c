@@ -347,6 +347,8 @@ const char *const *settings_unsafe(struct arena *a, const struct settings *s)
           "smtp_starttls is off: links to accounts would leave this machine without TLS." },
         { s->smtp_url[0] != '\0' && contains(s->mail_from, "@localhost"),
           "mail_from is at localhost: other mail servers would refuse it." },
+        { str_starts(str_of(s->oidc_issuer), S("http://")),
+          "oidc_issuer must be an https:// address: who signs in is read from it." },
         { s->access_ttl > 3600, "access_ttl is over an hour: a stolen access token would work too long." },
         { s->min_body_rate == 0, "min_body_rate is 0: a slow client could hold a connection for ever." },
         { s->min_free_disk == 0, "min_free_disk is 0: uploads could fill the disk that the database writes to." },

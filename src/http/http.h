@@ -43,7 +43,8 @@ struct route {
     int (*handle)(struct request *req); /* 0 and an answer set, or -1 and req->err. NULL: app->read with sql */
     int                 sql;            /* of a read route without handle */
     const struct param *params;         /* ended by a row without name; NULL: none */
-    const char         *rate_class;     /* "request", "search", "upload" */
+    bool                open_query;     /* parameters that are in no row are passed over: others decide what comes in */
+    const char         *rate_class;     /* "request", "search", "upload", "sign_in" */
     uint64_t            max_body;       /* 0: the setting of its kind */
 };
 

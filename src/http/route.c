@@ -274,6 +274,7 @@ struct reading {
     const struct param *params;
     const char        **values;
     struct field_error *errors;
+    bool                open;
 };
 
 static void note(struct reading *r, const char *field, const char *message)
@@ -373,16 +374,20 @@ static void take_pair(struct reading *r, struct str pair)
         }
         return;
     }
-    note(r, shown, "is not a parameter of this address");
+    if (!r->open)
+        note(r, shown, "is not a parameter of this address");
 }
 
-int params_read(struct arena *a, const struct param *params, struct str query, const char ***ret, struct error *err)
+int params_read(struct arena *a, const struct param *params, bool open, struct str query, const char ***ret,
+                struct error *err)
 {
     size_t count = 0;
 
     while (params && params[count].name)
         count++;
-    struct reading r = { .arena = a, .params = params, .values = arena_alloc_array(a, count + 1, sizeof *r.values) };
+    struct reading r = {
+        .arena = a, .params = params, .values = arena_alloc_array(a, count + 1, sizeof *r.values), .open = open
+    };
     if (!r.values)
         return error_set(err, ERR_UNAVAILABLE, "no memory for the query");
     while (query.p && query.n > 0 && !a->failed) {

@@ -30,8 +30,9 @@ const char *route_allow(struct arena *a, unsigned allowed);
    Count of segments, or -1 and err: bad escape, NUL, not UTF-8, control characters. Over ROUTE_MAX_SEGMENTS gives ROUTE_MAX_SEGMENTS + 1. */
 MUST_CHECK int path_split(struct arena *a, struct str raw, struct str segments[ROUTE_MAX_SEGMENTS], struct error *err);
 
-/* Values of the rows in order (fallback or NULL where absent), checked; -1 and all wrong ones in err->fields. */
-MUST_CHECK int params_read(struct arena *a, const struct param *params, struct str query, const char ***ret,
+/* Values of the rows in order (fallback or NULL where absent), checked; -1 and all wrong ones in err->fields. open: names without a row are
+   passed over instead of refused. */
+MUST_CHECK int params_read(struct arena *a, const struct param *params, bool open, struct str query, const char ***ret,
                            struct error *err);
 
 #endif

@@ -44,7 +44,7 @@ static void try_query(struct arena *a, struct str s)
     struct error err = { 0 };
     const char **values;
 
-    if (params_read(a, params, s, &values, &err) < 0) {
+    if (params_read(a, params, /* open= */ false, s, &values, &err) < 0) {
         assert(a->failed || err.code == ERR_VALIDATION);
         return;
     }

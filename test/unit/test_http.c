@@ -182,12 +182,12 @@ static void all_wrong_parameters_are_named_at_once(void **state)
     unsigned     n = 0;
 
     (void)state;
-    assert_int_equal(params_read(&arena, params, S("limit=0&at=x&foo=1"), &values, &err), -1);
+    assert_int_equal(params_read(&arena, params, /* open= */ false, S("limit=0&at=x&foo=1"), &values, &err), -1);
     for (const struct field_error *f = err.fields; f; f = f->next)
         n++;
     assert_int_equal(n, 4); /* limit, at, foo, and id that is missing */
     err = (struct error){ 0 };
-    assert_int_equal(params_read(&arena, params, S("id=" ID "&&at=2026-02-28T23:59:59.123-05:30"), &values, &err), 0);
+    assert_int_equal(params_read(&arena, params, /* open= */ false, S("id=" ID "&&at=2026-02-28T23:59:59.123-05:30"), &values, &err), 0);
     assert_string_equal(values[0], "20");
     assert_string_equal(values[2], "2026-02-28T23:59:59.123-05:30");
 }
@@ -215,7 +215,7 @@ static void times_have_one_shape(void **state)
 
         sb_printf(&b, "id=%s&at=", ID);
         url_encode(&b, str_of(bad[i]));
-        assert_int_equal(params_read(&arena, params, sb_str(&b), &values, &err), -1);
+        assert_int_equal(params_read(&arena, params, /* open= */ false, sb_str(&b), &values, &err), -1);
         assert_string_equal(err.field, "at");
     }
 }
