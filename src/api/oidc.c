@@ -189,9 +189,9 @@ struct arrival {
     struct oidc_identity        who;
     const char                 *email; /* as accounts have it: lower case, plausible; NULL otherwise */
     const char                 *person_id, *tenant_id;
-    const char                 *organization; /* name of the one that is made with a new person; NULL: the person is there */
-    bool                        confirmed;    /* this proves the account's address */
-    bool                        linked;
+    const char *organization; /* name of the one that is made with a new person; NULL: the person is there */
+    bool        confirmed;    /* this proves the account's address */
+    bool        linked;
 };
 
 static int link_tx(struct db *db, void *arg, struct error *err)
@@ -204,7 +204,7 @@ static int link_tx(struct db *db, void *arg, struct error *err)
 
     if (x->organization
         && db_exec(db, SQL_OIDC_REGISTER,
-                   ARGS(x->person_id, x->email, x->who.name ? x->who.name : x->email, x->organization,
+                   ARGS(x->person_id, x->email, x->who.name ? x->who.name : x->email, x->tenant_id, x->organization,
                         api_of(req)->settings->default_plan),
                    err)
                < 0)
@@ -252,10 +252,10 @@ static int hand_over(struct arrival *x)
     struct sb       there = SB(&req->arena);
     struct rows     r;
 
-    if (db_query_alone(api_db(req), nobody, &req->arena, SQL_OIDC_HAND_OVER,
-                       ARGS(hash, x->journey->browser_hash, x->who.issuer, x->who.subject,
-                            db_int(&req->arena, HANDOVER_SECONDS)),
-                       &r, &req->err)
+    if (db_query_alone(
+            api_db(req), nobody, &req->arena, SQL_OIDC_HAND_OVER,
+            ARGS(hash, x->journey->browser_hash, x->who.issuer, x->who.subject, db_int(&req->arena, HANDOVER_SECONDS)),
+            &r, &req->err)
         < 0)
         return -1;
     if (!row_next(&r) || !row_bool(&r, "handed"))

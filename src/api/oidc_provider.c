@@ -29,15 +29,15 @@ struct published {
 };
 
 struct oidc {
-    struct arena         arena; /* texts that are made of settings */
-    const char          *public_url;
-    bool                 local_http; /* http:// to this machine is allowed, for development */
-    unsigned             timeout_ms;
-    struct net_client   *net;
-    pthread_mutex_t      lock; /* guards published; never held while asking */
-    atomic_uint          asking;
-    unsigned             asking_max; /* threads of the work lane that may wait for providers: one is left for everybody else */
-    size_t               count;
+    struct arena       arena; /* texts that are made of settings */
+    const char        *public_url;
+    bool               local_http; /* http:// to this machine is allowed, for development */
+    unsigned           timeout_ms;
+    struct net_client *net;
+    pthread_mutex_t    lock; /* guards published; never held while asking */
+    atomic_uint        asking;
+    unsigned asking_max; /* threads of the work lane that may wait for providers: one is left for everybody else */
+    size_t   count;
     struct oidc_provider providers[OIDC_PROVIDERS];
     struct published     configuration[OIDC_PROVIDERS], keys[OIDC_PROVIDERS];
 };
@@ -145,32 +145,13 @@ bool oidc_domain_listed(const char *domains, const char *email)
 
 /* --- asking --- */
 
-/* https, or for development http to this machine; no user name before the host. */
-static bool address_allowed(const struct oidc *o, const char *url)
-{
-    static const char *const local[] = { "http://localhost", "http://127.0.0.1", "http://[::1]" };
-    const char              *host = strstr(url, "://");
-
-    if (!host || memchr(host + 3, '@', strcspn(host + 3, "/?#")) || strpbrk(url, "#\\ "))
-        return false;
-    if (strncmp(url, "https://", 8) == 0)
-        return url[8] != '\0';
-    for (size_t i = 0; o->local_http && i < ARRAY_LEN(local); i++) {
-        size_t n = strlen(local[i]);
-
-        if (strncmp(url, local[i], n) == 0 && (url[n] == ':' || url[n] == '/' || url[n] == '\0'))
-            return true;
-    }
-    return false;
-}
-
 /* One exchange; the answer's body as JSON. */
 static int ask(struct oidc *o, struct net_request *r, struct arena *a, struct net_response *answer,
                const json_t **ret_json, struct error *err)
 {
     int rc = -1;
 
-    if (!address_allowed(o, r->url))
+    if (!net_url_safe(r->url, o->local_http))
         return error_set(err, ERR_UNAVAILABLE, "the provider names an address that is not https");
     r->timeout_ms = o->timeout_ms;
     if (atomic_fetch_add(&o->asking, 1) < o->asking_max)
@@ -232,9 +213,9 @@ static void keep(struct oidc *o, struct published *p, struct str text)
     pthread_mutex_unlock(&o->lock);
 }
 
-/* What stands at url: what is kept, or asked for anew when that is old or newer is wanted. */
-static int published_read(struct oidc *o, struct published *p, const char *url, bool newer, struct arena *a,
-                          const json_t **ret, struct error *err)
+/* What stands at url: what is kept, or asked for anew when that is old or newer is wanted. issuer: which it must name, or NULL. */
+static int published_read(struct oidc *o, struct published *p, const char *url, const char *issuer, bool newer,
+                          struct arena *a, const json_t **ret, struct error *err)
 {
     struct net_response answer = { 0 };
     struct error        why = { 0 };
@@ -244,6 +225,8 @@ static int published_read(struct oidc *o, struct published *p, const char *url, 
     if (must_ask) {
         int rc = fetch(o, url, a, &answer, ret, &why);
 
+        if (rc == 0 && issuer && strcmp(jv_text(*ret, "issuer", ""), issuer) != 0)
+            rc = error_set(&why, ERR_UNAVAILABLE, "the provider's configuration names another issuer");
         keep(o, p, rc == 0 ? answer.body : (struct str){ NULL, 0 });
         if (rc == 0)
             return 0;
@@ -261,11 +244,7 @@ static int configuration(struct oidc *o, const struct oidc_provider *p, struct a
     struct sb   url = SB(a);
 
     sb_printf(&url, "%s%s.well-known/openid-configuration", base, base[strlen(base) - 1] == '/' ? "" : "/");
-    if (published_read(o, &o->configuration[p - o->providers], url.p, /* newer= */ false, a, ret, err) < 0)
-        return -1;
-    if (strcmp(jv_text(*ret, "issuer", ""), p->issuer) != 0)
-        return error_set(err, ERR_UNAVAILABLE, "the provider's configuration names another issuer");
-    return 0;
+    return published_read(o, &o->configuration[p - o->providers], url.p, p->issuer, /* newer= */ false, a, ret, err);
 }
 
 /* --- the browser's way there --- */
@@ -302,7 +281,7 @@ int oidc_address(struct oidc *o, const struct oidc_provider *p, struct arena *a,
     if (configuration(o, p, a, &conf, err) < 0)
         return -1;
     const char *there = jv_text(conf, "authorization_endpoint", "");
-    if (!address_allowed(o, there))
+    if (!net_url_safe(there, o->local_http))
         return error_set(err, ERR_UNAVAILABLE, "the provider names no address to sign in at that is https");
     sb_puts(&b, there);
     sb_puts(&b, strchr(there, '?') ? "&response_type=code" : "?response_type=code");
@@ -439,7 +418,7 @@ static int token_check(struct oidc *o, const struct oidc_provider *p, struct are
     const json_t     *set;
     bool              unknown = false;
 
-    if (published_read(o, keys, url, /* newer= */ false, a, &set, err) < 0)
+    if (published_read(o, keys, url, NULL, /* newer= */ false, a, &set, err) < 0)
         return -1;
     if (oidc_token_read(p, a, answer, nonce, set, &unknown, ret, &why) == 0)
         return 0;
@@ -447,7 +426,7 @@ static int token_check(struct oidc *o, const struct oidc_provider *p, struct are
         *err = why;
         return -1;
     }
-    if (published_read(o, keys, url, /* newer= */ true, a, &set, err) < 0)
+    if (published_read(o, keys, url, NULL, /* newer= */ true, a, &set, err) < 0)
         return -1;
     return oidc_token_read(p, a, answer, nonce, set, &unknown, ret, err);
 }

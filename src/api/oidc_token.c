@@ -132,8 +132,8 @@ int oidc_token_read(const struct oidc_provider *p, struct arena *a, const struct
     const char *fault = claims_fault(p, a, &jws, answer, nonce);
     if (fault)
         return error_set(err, ERR_UNAUTHORIZED, "ID token refused: %s", fault);
-    *ret = (struct oidc_identity){ .issuer = jv_text(jws.claims, "iss", ""),
-                                   .subject = jv_text(jws.claims, "sub", "") };
+    *ret =
+        (struct oidc_identity){ .issuer = jv_text(jws.claims, "iss", ""), .subject = jv_text(jws.claims, "sub", "") };
     oidc_profile_read(jws.claims, ret);
     return 0;
 }

@@ -65,10 +65,10 @@ const struct route api_routes[] = {
     { WORK("GET", V1 "/auth/me", PERM_SIGNED_IN, BODY_NONE, auth_me) },
 
     { LOOP("GET", V1 "/auth/oidc", PERM_PUBLIC, auth_oidc_list) },
-    { WORK("GET", V1 "/auth/oidc/{provider}/start", PERM_PUBLIC, BODY_NONE, auth_oidc_start),
-      .rate_class = "sign_in" },
+    { WORK("GET", V1 "/auth/oidc/{provider}/start", PERM_PUBLIC, BODY_NONE, auth_oidc_start), .rate_class = "sign_in" },
     { WORK("GET", V1 "/auth/oidc/{provider}/callback", PERM_PUBLIC, BODY_NONE, auth_oidc_callback),
-      .params = PARAMS(TEXT("state", 100), TEXT("code", OIDC_CODE_MAX), TEXT("iss", OIDC_ISSUER_MAX), TEXT("error", 100)),
+      .params =
+          PARAMS(TEXT("state", 100), TEXT("code", OIDC_CODE_MAX), TEXT("iss", OIDC_ISSUER_MAX), TEXT("error", 100)),
       .open_query = true, .rate_class = "sign_in" },
     { WORK("POST", V1 "/auth/oidc/{provider}/link", PERM_SIGNED_IN, BODY_NONE, auth_oidc_link) },
     { WORK("POST", V1 "/auth/oidc/exchange", PERM_PUBLIC, BODY_JSON, auth_oidc_exchange) },

@@ -77,9 +77,9 @@ static BIGNUM *number(struct arena *a, const json_t *key, const char *name)
 
 static EVP_PKEY *key_make(const char *type, OSSL_PARAM_BLD *build)
 {
-    _cleanup_(OSSL_PARAM_freep) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
+    _cleanup_(OSSL_PARAM_freep) OSSL_PARAM     *params = OSSL_PARAM_BLD_to_param(build);
     _cleanup_(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-    EVP_PKEY *key = NULL;
+    EVP_PKEY                                   *key = NULL;
 
     if (params && ctx && EVP_PKEY_fromdata_init(ctx) == 1
         && EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) == 1)
@@ -89,8 +89,8 @@ static EVP_PKEY *key_make(const char *type, OSSL_PARAM_BLD *build)
 
 static EVP_PKEY *key_rsa(struct arena *a, const json_t *key)
 {
-    _cleanup_(BN_freep) BIGNUM *n = number(a, key, "n");
-    _cleanup_(BN_freep) BIGNUM *e = number(a, key, "e");
+    _cleanup_(BN_freep) BIGNUM                     *n = number(a, key, "n");
+    _cleanup_(BN_freep) BIGNUM                     *e = number(a, key, "e");
     _cleanup_(OSSL_PARAM_BLD_freep) OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
 
     if (!n || !e || !build || BN_num_bits(n) < RSA_BITS_LEAST || BN_num_bits(n) > RSA_BITS_MOST || !BN_is_odd(n)
@@ -113,7 +113,7 @@ static bool coordinate(struct arena *a, const json_t *key, const char *name, uns
 
 static EVP_PKEY *key_p256(struct arena *a, const json_t *key)
 {
-    unsigned char point[1 + 2 * HALF] = { POINT_CONVERSION_UNCOMPRESSED };
+    unsigned char                                   point[1 + 2 * HALF] = { POINT_CONVERSION_UNCOMPRESSED };
     _cleanup_(OSSL_PARAM_BLD_freep) OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
 
     if (!build || !coordinate(a, key, "x", point + 1) || !coordinate(a, key, "y", point + 1 + HALF)
@@ -142,10 +142,10 @@ static EVP_PKEY *key_read(struct arena *a, enum jws_alg alg, const json_t *key)
 /* r || s as the DER that OpenSSL wants; p NULL when it is not one. */
 static struct str signature_der(struct arena *a, struct str raw)
 {
-    const unsigned char *bytes = (const unsigned char *)raw.p;
+    const unsigned char                  *bytes = (const unsigned char *)raw.p;
     _cleanup_(ECDSA_SIG_freep) ECDSA_SIG *sig = ECDSA_SIG_new();
-    BIGNUM *r = raw.n == (size_t)2 * HALF ? BN_bin2bn(bytes, HALF, NULL) : NULL;
-    BIGNUM *s = r ? BN_bin2bn(bytes + HALF, HALF, NULL) : NULL;
+    BIGNUM                               *r = raw.n == (size_t)2 * HALF ? BN_bin2bn(bytes, HALF, NULL) : NULL;
+    BIGNUM                               *s = r ? BN_bin2bn(bytes + HALF, HALF, NULL) : NULL;
 
     if (!sig || !s || ECDSA_SIG_set0(sig, r, s) != 1) { /* takes both over */
         BN_free(r);
@@ -160,12 +160,11 @@ static struct str signature_der(struct arena *a, struct str raw)
 static bool signature_good(struct arena *a, enum jws_alg alg, EVP_PKEY *key, struct str text, struct str signature)
 {
     _cleanup_(EVP_MD_CTX_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    struct str given = alg == JWS_ES256 ? signature_der(a, signature) : signature;
+    struct str                              given = alg == JWS_ES256 ? signature_der(a, signature) : signature;
 
     if (alg == JWS_RS256 && given.n != (size_t)EVP_PKEY_get_size(key))
         return false;
-    return ctx && given.p
-           && EVP_DigestVerifyInit(ctx, NULL, alg == JWS_EDDSA ? NULL : EVP_sha256(), NULL, key) == 1
+    return ctx && given.p && EVP_DigestVerifyInit(ctx, NULL, alg == JWS_EDDSA ? NULL : EVP_sha256(), NULL, key) == 1
            && EVP_DigestVerify(ctx, (const unsigned char *)given.p, given.n, (const unsigned char *)text.p, text.n)
                   == 1;
 }

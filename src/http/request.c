@@ -416,7 +416,8 @@ static void admit_checked(struct request_private *p)
     struct request     *req = &p->req;
     const struct route *route = req->route;
 
-    if (check_permission(p) < 0 || params_read(&req->arena, route->params, route->open_query, p->query, &req->params, &req->err) < 0
+    if (check_permission(p) < 0
+        || params_read(&req->arena, route->params, route->open_query, p->query, &req->params, &req->err) < 0
         || body_admit(p) < 0) {
         refuse_body(p);
         return;

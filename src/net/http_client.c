@@ -220,6 +220,24 @@ static bool clean_url(const char *url)
     return true;
 }
 
+bool net_url_safe(const char *url, bool local_http)
+{
+    static const char *const local[] = { "http://localhost", "http://127.0.0.1", "http://[::1]" };
+    const char              *host = strstr(url, "://");
+
+    if (!clean_url(url) || !host || memchr(host + 3, '@', strcspn(host + 3, "/?#")) || strpbrk(url, "#\\"))
+        return false;
+    if (strncmp(url, "https://", 8) == 0)
+        return url[8] != '\0' && url[8] != '/';
+    for (size_t i = 0; local_http && i < ARRAY_LEN(local); i++) {
+        size_t n = strlen(local[i]);
+
+        if (strncmp(url, local[i], n) == 0 && (url[n] == ':' || url[n] == '/' || url[n] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 static bool clean_method(const char *method)
 {
     size_t n = strlen(method);

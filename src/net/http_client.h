@@ -85,6 +85,9 @@ struct net_response {
     size_t                   headers_n;
 };
 
+/* https, or with local_http http to this machine; no user name before the host, nothing that two readers of addresses could take differently. */
+bool net_url_safe(const char *url, bool local_http);
+
 /* Sends and waits. 0: there is an answer, of whatever status, in the arena (which bounds it as well). -1: there is none:
    ERR_UNAVAILABLE (no connection, time-out, TLS, refused by the guard), ERR_TOO_LARGE, ERR_VALIDATION (the URL or a header).
    Never logs and never puts URLs' queries or headers into err. */

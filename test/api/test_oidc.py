@@ -9,16 +9,16 @@ from conftest import PASSWORD, Client
 from openid import Browser, Provider, free_port, start
 
 ACCOUNTS = {
-    "ada": {"sub": "ada-1", "email": "Ada@Trusted.example", "email_verified": True, "name": "Ada L."},
-    "bob": {"sub": "bob-2", "email": "bob@elsewhere.example", "email_verified": True},
-    "eve": {"sub": "eve-3", "email": "eve@trusted.example", "email_verified": False, "name": "Eve"},
-    "nil": {"sub": "nil-4", "name": "Without an address"},
-    "odd": {"sub": "odd-5", "email": "o\u0501d@trusted.example", "email_verified": True},
-    "cyd": {"sub": "cyd-6", "email": "cyd@trusted.example", "email_verified": True, "name": "Cyd"},
-    "dan": {"sub": "dan-7", "email": "dan@trusted.example", "email_verified": True, "name": "Dan"},
-    "fay": {"sub": "fay-8", "email": "fay@trusted.example", "email_verified": True, "name": "Fay"},
-    "gil": {"sub": "gil-9", "email": "gil@elsewhere.example", "email_verified": True, "name": "Gil"},
-    "hal": {"sub": "hal-10", "email": "hal@elsewhere.example", "email_verified": True, "name": "Hal"},
+    "ada": {"email": "Ada@Trusted.example", "email_verified": True, "name": "Ada L."},
+    "bob": {"email": "bob@elsewhere.example", "email_verified": True},
+    "eve": {"email": "eve@trusted.example", "email_verified": False, "name": "Eve"},
+    "nil": {"name": "Without an address"},
+    "odd": {"email": "o\u0501d@trusted.example", "email_verified": True},
+    "cyd": {"email": "cyd@trusted.example", "email_verified": True, "name": "Cyd"},
+    "dan": {"email": "dan@trusted.example", "email_verified": True, "name": "Dan"},
+    "fay": {"email": "fay@trusted.example", "email_verified": True, "name": "Fay"},
+    "gil": {"email": "gil@elsewhere.example", "email_verified": True, "name": "Gil"},
+    "hal": {"email": "hal@elsewhere.example", "email_verified": True, "name": "Hal"},
 }
 
 
@@ -216,7 +216,7 @@ def owner_key(dms):
 def test_an_address_that_proves_nothing_makes_no_account(dms, browser, login, error):
     assert browser.go(login) == (None, error)
     with dms.database() as db:
-        assert db.execute("SELECT count(*) FROM person_identity WHERE subject = %s", (ACCOUNTS[login]["sub"],)).fetchone()[0] == 0
+        assert db.execute("SELECT count(*) FROM person_identity WHERE subject = %s", (login,)).fetchone()[0] == 0
 
 
 def test_other_domains_and_closed_registration():
@@ -434,29 +434,29 @@ def test_a_mixed_up_answer_is_refused_before_its_code_is_sent_anywhere(hostile):
         assert not any("/token" in a for a in hostile.provider.asked())
 
 
-@pytest.mark.parametrize("configuration", [{"issuer": "https://another.example"}, {"authorization_endpoint": "http://example.com/auth"},
-                                           {"authorization_endpoint": "javascript:alert(1)"}, {"authorization_endpoint": None},
-                                           {"authorization_endpoint": "https://good.example@127.0.0.1/auth"}])
-def test_BI_L03_L04_a_configuration_that_leads_elsewhere(configuration):
+@pytest.mark.parametrize("configuration", [{"issuer": "https://another.example"}, {"authorization_endpoint": "http://example.com/auth"}], ids=lambda c: next(iter(c)))
+def test_a_configuration_that_leads_elsewhere(configuration):
     provider = Provider("hostile.mjs")
     provider.control(configuration=configuration)
     server = start(provider, kind="hostile")
     try:
         with Browser(server) as browser:
             assert browser.begin() == "/sign-in?error=provider_unavailable"
-            assert browser.post(f"{server.url}/api/v1/auth/oidc/oidc/link").status_code == 401
+        with server.register() as owner:
+            assert owner.post("/auth/oidc/oidc/link").status_code == 503
     finally:
         close(server)
 
 
-@pytest.mark.parametrize("endpoint", ["http://example.com/token", "http://127.0.0.1.example.com/token", "file:///etc/passwd", "ftp://127.0.0.1/", "HTTP://localhost/"])
-def test_BI_L01_L03_codes_go_to_https_alone(endpoint):
+def test_BI_L01_L03_codes_go_to_https_alone():
+    """All forms of addresses: test/unit/test_http_client.c."""
     provider = Provider("hostile.mjs")
-    provider.control(configuration={"token_endpoint": endpoint})
+    provider.control(configuration={"token_endpoint": "http://127.0.0.1.example.com/token"})
     server = start(provider, kind="hostile")
     try:
         with Browser(server) as browser:
             assert browser.go() == (None, "provider_unavailable")
+        assert "POST /token" not in provider.asked()
     finally:
         close(server)
 

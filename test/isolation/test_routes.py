@@ -9,7 +9,7 @@ from conftest import BUILD
 ROUTES = json.loads(subprocess.run([str(BUILD / "dms"), "routes"], capture_output=True, text=True, check=True).stdout)
 CANARY = "canaryzebra"
 GUARDED = [r for r in ROUTES if r["permission"] != "public"]
-WITH_ID = [r for r in GUARDED if "{" in r["path"]]
+WITH_ID = [r for r in GUARDED if "{id}" in r["path"]]
 
 
 def name(route):
@@ -28,17 +28,22 @@ def tenants(dms):
         client.key = client.ok("POST", "/api-keys", 201, json={"name": f"{word} key", "scopes": ["document.read"]})
         client.chunk = client.ok("GET", f"/documents/{client.document['id']}/chunks")["items"][0]
         client.job = client.ok("GET", "/jobs")["items"][0]
+        client.identity = str(uuid.uuid4())
+        with dms.database() as db:
+            db.execute("INSERT INTO person_identity (id, issuer, subject, person_id, provider) VALUES (%s, %s, %s, %s, 'oidc')",
+                       (client.identity, f"https://{word}.example", word, client.me()["user"]["id"]))
     yield a, b
     a.close()
     b.close()
 
 
 def ids_of(client):
-    return {"documents": client.document["id"], "folders": client.folder["id"], "chunks": client.chunk["id"], "jobs": client.job["id"], "api-keys": client.key["id"]}
+    return {"documents": client.document["id"], "folders": client.folder["id"], "chunks": client.chunk["id"], "jobs": client.job["id"], "api-keys": client.key["id"],
+            "auth": client.identity}
 
 
 def send(client, dms, route, id_=None, raw=False):
-    path = route["path"].replace("{id}", id_ or str(uuid.uuid4()))
+    path = route["path"].replace("{id}", id_ or str(uuid.uuid4())).replace("{provider}", "oidc")
     options = {}
     if route["body"].startswith("json"):
         options["json"] = {"title": "taken over"} if route["method"] == "PATCH" else {"query": CANARY} if "search" in path else {"name": "x", "scopes": ["document.read"]}
@@ -92,7 +97,8 @@ def test_the_public_routes_are_those_that_must_be():
     public = {name(r) for r in ROUTES if r["permission"] == "public"}
     assert public == {"GET /health/live", "GET /health/ready", "GET /metrics", "GET /version", "GET /openapi.json", "GET /docs", "GET /.well-known/jwks.json",
                       "POST /api/v1/auth/register", "POST /api/v1/auth/verify", "POST /api/v1/auth/resend",
-                      "POST /api/v1/auth/password/forgot", "POST /api/v1/auth/password/reset", "POST /api/v1/auth/login", "POST /api/v1/auth/refresh"}
+                      "POST /api/v1/auth/password/forgot", "POST /api/v1/auth/password/reset", "POST /api/v1/auth/login", "POST /api/v1/auth/refresh",
+                      "GET /api/v1/auth/oidc", "GET /api/v1/auth/oidc/{provider}/start", "GET /api/v1/auth/oidc/{provider}/callback", "POST /api/v1/auth/oidc/exchange"}
 
 
 def test_events_are_each_tenants_own(dms, tenants):

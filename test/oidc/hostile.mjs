@@ -13,6 +13,7 @@ let control = { fault: '', claims: {} }, asked = [], issuer;
 function token(nonce, access) {
   const now = Math.floor(Date.now() / 1000), { fault } = control;
   const header = { alg: 'RS256', kid: 'good', typ: 'JWT', ...control.header };
+  for (const name of Object.keys(header)) if (header[name] === null) delete header[name];
   let claims = { iss: issuer, aud: 'dms', sub: 'hostile-1', iat: now, exp: now + 300, nonce,
     at_hash: createHash('sha256').update(access).digest().subarray(0, 16).toString('base64url'), ...control.claims };
   for (const [name, value] of Object.entries(claims)) {

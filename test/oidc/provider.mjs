@@ -30,9 +30,10 @@ const provider = new Provider(issuer, {
   claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
   conformIdTokenClaims: !config.id_token_claims, // true: the address stands at the userinfo endpoint only
   pkce: { required: () => true },
-  findAccount: (_, id) => ({ accountId: config.accounts[id]?.sub ?? id, claims: () => ({ sub: id, ...config.accounts[id] }) }),
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, ...config.accounts[id] }) }),
   cookies: { keys: ['of a test'] },
   ttl: { Interaction: 600, Session: 600, Grant: 600, AccessToken: 600, IdToken: 600, AuthorizationCode: 60 },
 });
 const handle = provider.callback();
+provider.on('server_error', (_, e) => console.error(e));
 console.log(issuer);

@@ -187,7 +187,9 @@ static void all_wrong_parameters_are_named_at_once(void **state)
         n++;
     assert_int_equal(n, 4); /* limit, at, foo, and id that is missing */
     err = (struct error){ 0 };
-    assert_int_equal(params_read(&arena, params, /* open= */ false, S("id=" ID "&&at=2026-02-28T23:59:59.123-05:30"), &values, &err), 0);
+    assert_int_equal(
+        params_read(&arena, params, /* open= */ false, S("id=" ID "&&at=2026-02-28T23:59:59.123-05:30"), &values, &err),
+        0);
     assert_string_equal(values[0], "20");
     assert_string_equal(values[2], "2026-02-28T23:59:59.123-05:30");
 }

@@ -365,6 +365,46 @@ static void a_stream_is_cut_into_lines(void **state)
     net_lines_free(&lines);
 }
 
+static void only_safe_addresses_are_gone_to(void **state)
+{
+    static const struct {
+        const char *url;
+        bool        safe, safe_here; /* with http to this machine allowed */
+    } cases[] = {
+        { "https://example.com", true, true },
+        { "https://example.com:8443/a?b=c@d", true, true },
+        { "http://localhost:1/a", false, true },
+        { "http://127.0.0.1", false, true },
+        { "http://[::1]/", false, true },
+        { "http://example.com/", false, false },
+        { "http://localhost.example.com/", false, false },
+        { "http://127.0.0.1.example.com/", false, false },
+        { "http://127.0.0.1@example.com/", false, false },
+        { "http://localhost:1@example.com/", false, false },
+        { "https://good.example@127.0.0.1/", false, false },
+        { "https://good.example:x@127.0.0.1/", false, false },
+        { "https://good.example\\@127.0.0.1/", false, false },
+        { "https://good.example#@127.0.0.1/", false, false },
+        { "https://exa mple.com/", false, false },
+        { "https://example.com/\r\nX: y", false, false },
+        { "https://", false, false },
+        { "https:///etc/passwd", false, false },
+        { "HTTPS://example.com", false, false },
+        { "HTTP://localhost/", false, false },
+        { "file:///etc/passwd", false, false },
+        { "ftp://127.0.0.1/", false, false },
+        { "javascript:alert(1)", false, false },
+        { "//example.com/", false, false },
+        { "", false, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(net_url_safe(cases[i].url, false), cases[i].safe);
+        assert_int_equal(net_url_safe(cases[i].url, true), cases[i].safe_here);
+    }
+}
+
 int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -382,6 +422,7 @@ int main(void)
         ROW(a_form_has_its_fields_and_files),
         ROW(a_download_goes_to_the_sink_but_an_error_to_memory),
         ROW(a_stream_is_cut_into_lines),
+        ROW(only_safe_addresses_are_gone_to),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
