@@ -123,7 +123,7 @@ static int read_holder(struct request *req, struct change *x)
         return error_set(&req->err, ERR_UNAUTHORIZED, "ACCOUNT_PASSWORD: no row");
     x->holder.email = row_text(&r, "email");
     x->holder.name = row_text(&r, "name");
-    x->old = row_text(&r, "password_hash");
+    x->old = row_opt(&r, "password_hash"); /* NULL: signs in by a provider only, and no password is the current one */
     return 0;
 }
 
