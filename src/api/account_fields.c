@@ -57,9 +57,9 @@ const char *field_password(struct json_fields *f, const char *name, uint64_t min
     free(nfc);
     if (s && (n < min || n > PASSWORD_MAX))
         json_fields_note(f, name, n < min ? "is too short" : "is too long: at most 128 characters");
-    else if (s && email && strcasecmp(ret, email) == 0)
+    else if (ret && email && strcasecmp(ret, email) == 0)
         json_fields_note(f, name, "must not be the e-mail address");
-    else if (s && min > 1 && password_common(ret))
+    else if (ret && min > 1 && password_common(ret))
         json_fields_note(f, name, "is among the passwords that are guessed first: choose another");
     return ret;
 }

@@ -1,5 +1,7 @@
 """Accounts: links in mails, forgotten and changed passwords, the rules of passwords and addresses, and that nobody learns who has an account."""
 import json
+import os
+import signal
 import statistics
 import time
 import unicodedata
@@ -7,7 +9,7 @@ import uuid
 
 import psycopg
 import pytest
-from conftest import PASSWORD, at_once, wait_for
+from conftest import PASSWORD, _command, at_once, wait_for
 
 NEW = "another horse battery staple 2"
 
@@ -288,6 +290,29 @@ def test_an_address_gets_five_mails_of_a_kind_an_hour(dms, owner):
     link(dms, owner.email, "verify", 2)  # the last one in the outbox: all others are sent
     subjects = [str(m["Subject"]) for m in dms.mails(owner.email)]
     assert subjects.count("Choose a new password") == 5 and subjects.count("You already have an account") == 5
+
+
+def test_BI_D21_as_much_is_written_for_nobody_as_for_somebody(start_dms):
+    """Rows of links and mails, with the sender held so that they stay."""
+    server = start_dms(env={"DMS_EMBED_PROVIDER": "none"})
+    with server.register() as owner, server.http() as http, server.database() as db:
+        wait_for(lambda: db.execute("SELECT count(*) FROM mail_outbox").fetchone()[0] == 0, 20, "the first mail to be sent")
+        workers = [pid for pid in server.processes() if "dms worker" in _command(pid)]
+        assert workers
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            def written(path, **body):
+                before = db.execute("SELECT (SELECT count(*) FROM person_token), (SELECT count(*) FROM mail_outbox)").fetchone()
+                assert http.post(f"/api/v1/auth/{path}", json=body).status_code in (201, 204)
+                after = db.execute("SELECT (SELECT count(*) FROM person_token), (SELECT count(*) FROM mail_outbox)").fetchone()
+                return [b - a for a, b in zip(before, after)]
+            more = {"password": PASSWORD, "name": "N", "organization": "O"}
+            for path, body in (("password/forgot", {}), ("resend", {}), ("register", more)):
+                assert written(path, email=owner.email, **body) == written(path, email=address(), **body) == [1, 1], path
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
 
 
 def ratio_of_medians(known, unknown, samples):
