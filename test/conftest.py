@@ -220,6 +220,14 @@ class Server:
             return None
         return wait_for(token, seconds, f"a mail with a token to {to}")
 
+    def invitation_tokens(self, to, count=1, seconds=20):
+        """The tokens of the invitations mailed to that address, oldest first, once there are that many."""
+        def tokens():
+            texts = [m.get_body(("plain", "html")).get_content() for m in self.mails(to)]
+            found = [t[1] for text in texts if (t := re.search(r"/accept\?token=([A-Za-z0-9._~-]+)", text))]
+            return found if len(found) >= count else None
+        return wait_for(tokens, seconds, f"{count} invitations mailed to {to}")
+
     def database(self, **options):
         """A connection that sees and may do everything, as the administrator of the private PostgreSQL."""
         secret = (self.data / "secrets" / "postgres-admin").read_text().strip()
@@ -282,7 +290,7 @@ class Client(httpx.Client):
         """A new member of the same organization with that role, invited and accepted by mail; a client of theirs."""
         address = f"{role.lower().replace('_', '-')}-{uuid.uuid4().hex[:12]}@example.com"
         self.ok("POST", "/invitations", 201, json={"email": address, "role": role})
-        token = self.server.mail_token(address)
+        token = self.server.invitation_tokens(address)[-1]
         with self.server.http() as http:
             answer = http.post("/api/v1/invitations/accept", json={"token": token, "name": role, "password": PASSWORD})
         assert answer.is_success, answer.text

@@ -29,35 +29,34 @@ static int credential(struct request *req, char *ret_kind, struct str *ret, stru
     return ret->n <= TOKEN_MAX ? 0 : error_set(err, ERR_UNAUTHORIZED, "a credential of %zu bytes", ret->n);
 }
 
-static uint64_t scope_bits(const char *scopes)
-{
-    struct str rest = str_of(scopes);
-    uint64_t   bits = 0;
+/* What an Owner may still do in an organization that is to be deleted, beside taking that back: look, and carry away. */
+static const uint64_t CLOSING = PERM(document_read) | PERM(document_download) | PERM(folder_read) | PERM(member_read)
+                                | PERM(billing_read) | PERM(audit_read) | PERM(audit_export);
 
-    while (rest.p) {
-        int bit = permission_bit(str_cut(&rest, ','));
-
-        if (bit >= 0)
-            bits |= UINT64_C(1) << bit;
-    }
-    return bits;
-}
-
-/* What this credential may do: columns role and plan, of a key also kind and scopes. */
+/* What this credential may do: columns role, permissions (of a role of the organization's own), plan and closing, of a key also kind and scopes. */
 static int set_grants(struct principal *who, struct rows *r, struct error *err)
 {
     enum role role = ROLE_VIEWER;
 
     if (role_parse(row_text(r, "role"), &role) < 0)
         r->bad = true;
+    bool closing = row_bool(r, "closing");
     who->role = role;
     who->plan = plan_by_name(row_text(r, "plan"));
-    who->granted = role_permissions(role);
+    who->granted = role_granted(role, row_opt(r, "permissions"));
     if (who->kind == 'k') {
-        who->granted &= scope_bits(row_text(r, "scopes"));
+        uint64_t scopes = permission_bits(row_text(r, "scopes"));
+
+        /* Keys are all that API_Only has: what they may do was bounded by whoever made them. */
+        who->granted = role == ROLE_API_ONLY ? scopes : who->granted & scopes;
         if (strcmp(row_text(r, "kind"), "pk") == 0)
             who->granted &= PERM(document_read) | PERM(search_query);
     }
+    if (closing && role != ROLE_OWNER)
+        return error_say(err, ERR_FORBIDDEN, NULL,
+                         "This organization is to be deleted. Only its Owners still get in; they can take it back.");
+    if (closing)
+        who->granted &= CLOSING;
     who->granted |= PERM_SIGNED_IN;
     return r->bad ? error_set(err, ERR_INTERNAL, "a principal with unexpected columns") : 0;
 }
@@ -171,10 +170,14 @@ static int check_key(struct request *req, struct str key, struct principal *who)
     memcpy(who->session_id, row_text(&r, "id"), 36);
     who->kind = 'k';
     who->expires_us = INT64_MAX;
-    if (set_grants(who, &r, &req->err) < 0)
-        return -1;
     struct db_scope scope = { who->tenant_id, who->user_id };
-    return db_query_alone(api_db(req), scope, &req->arena, SQL_API_KEY_USED, ARGS(who->session_id), &r, &req->err);
+    if (db_query_alone(api_db(req), scope, &req->arena, SQL_API_KEY_USED, ARGS(who->session_id), &r, &req->err) < 0
+        || db_query_alone(api_db(req), scope, &req->arena, SQL_GET_PRINCIPAL_OF_KEY,
+                          ARGS(who->session_id, who->user_id), &r, &req->err)
+               < 0)
+        return -1;
+    return row_next(&r) ? set_grants(who, &r, &req->err)
+                        : error_set(&req->err, ERR_UNAUTHORIZED, "the key's holder is no member");
 }
 
 int api_authenticate_slow(struct request *req)

@@ -29,6 +29,30 @@ int auth_identities_delete(struct request *req);
 /* api_key.c */
 int api_keys_create(struct request *req);
 int api_keys_revoke(struct request *req);
+/* organization.c */
+int organization_update(struct request *req);
+int organization_usage(struct request *req);
+int organization_transfer(struct request *req);
+int organization_delete(struct request *req);
+int organization_restore(struct request *req);
+/* member.c */
+int members_update(struct request *req);
+int members_remove(struct request *req);
+/* invitation.c */
+int invitations_create(struct request *req);
+int invitations_revoke(struct request *req);
+int invitations_accept(struct request *req);
+/* group.c */
+int groups_create(struct request *req);
+int groups_update(struct request *req);
+int groups_delete(struct request *req);
+int group_members_add(struct request *req);
+int group_members_remove(struct request *req);
+/* role.c */
+int roles_list(struct request *req);
+int roles_create(struct request *req);
+int roles_update(struct request *req);
+int roles_delete(struct request *req);
 /* document.c */
 int documents_create(struct request *req);
 int documents_update(struct request *req);

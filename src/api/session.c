@@ -55,12 +55,12 @@ static int session_create_tx(struct db *db, void *arg, struct error *err)
     const char     *shown =
         agent && text_printable(str_of(agent)) ? str_dup(&req->arena, utf8_head(str_of(agent), 200)) : NULL;
 
-    if (db_exec(db, SQL_SESSION_CREATE,
-                ARGS(s->id, s->user_id, s->refresh_hash, db_int(&req->arena, (int64_t)api->settings->refresh_ttl),
-                     shown, req->ip),
-                err)
-        < 0)
-        return -1;
+    int n = db_exec(db, SQL_SESSION_CREATE,
+                    ARGS(s->id, s->user_id, s->refresh_hash, db_int(&req->arena, (int64_t)api->settings->refresh_ttl),
+                         shown, req->ip),
+                    err);
+    if (n <= 0)
+        return n < 0 ? -1 : error_set(err, ERR_UNAUTHORIZED, "no member any more");
     struct sb after = SB(&req->arena);
     sb_puts(&after, "{\"method\":");
     sb_json(&after, s->method);

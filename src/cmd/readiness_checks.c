@@ -162,6 +162,33 @@ bool check_jwt(struct readiness *r)
                none, unsigned_, stranger);
 }
 
+/* The database takes the five roles, and knows the permissions of this program in their order; what each role may do is made of the same table. */
+bool check_roles(struct readiness *r)
+{
+    struct rows rows;
+    struct sb   known = SB(&r->app->arena);
+    bool        ok = true;
+
+    if (!one_row(r, SQL_READINESS_ROLES, &rows))
+        return false;
+    for (unsigned i = 0; i < ROLE_CUSTOM; i++) {
+        struct sb quoted = SB(&r->app->arena);
+
+        sb_printf(&quoted, "'%s'", role_name(i));
+        if (!strstr(row_text(&rows, "roles"), sb_str(&quoted).p))
+            ok = saw(r, false, "the database does not take the role %s", role_name(i));
+    }
+    for (unsigned i = 0; i < PERM_COUNT; i++)
+        sb_printf(&known, "%s%s", i > 0 ? "," : "", permission_name(i));
+    if (strcmp(sb_str(&known).p, row_text(&rows, "permissions")) != 0)
+        ok = saw(r, false, "the permissions in the database are not this program's: run `dms migrate up`");
+    return saw(
+        r, ok,
+        "Owner %d, Admin %d, Editor %d, Viewer %d permissions, API_Only those of its keys; further roles by organization",
+        __builtin_popcountll(role_permissions(ROLE_OWNER)), __builtin_popcountll(role_permissions(ROLE_ADMIN)),
+        __builtin_popcountll(role_permissions(ROLE_EDITOR)), __builtin_popcountll(role_permissions(ROLE_VIEWER)));
+}
+
 bool check_permissions(struct readiness *r)
 {
     unsigned on_routes = 0;

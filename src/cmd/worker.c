@@ -29,6 +29,8 @@ enum {
     FOLD_PASSAGES = 2000,
     RESTORE_MS = 10 * 1000,
     SHARE_MS = 2000,
+    ERASE_MS = 10 * 1000,
+    ERASE_ROWS = 1000, /* of each table, in one transaction */
     HOURLY_MS = 3600 * 1000,
     SOON_MS = 5 * 1000,
     NICE = 5, /* people's requests come first */
@@ -343,7 +345,7 @@ static bool embed_missing(struct worker *w)
 }
 
 struct house {
-    int64_t  renew_us, reconcile_us, fold_us, restore_us, share_us, missing_us, hourly_us;
+    int64_t  renew_us, reconcile_us, fold_us, restore_us, share_us, erase_us, missing_us, hourly_us;
     uint64_t told[METRICS_OF_WORKERS];
 };
 
@@ -363,6 +365,8 @@ static void keep_house(struct worker *w, struct house *h)
     }
     if (is_due(&h->share_us, SHARE_MS))
         queue_metrics_share(w->env.queue, h->told);
+    if (is_due(&h->erase_us, ERASE_MS) && call_for_number(w, SQL_ORGANIZATION_ERASE, ERASE_ROWS, "gone") > 0)
+        h->erase_us = 0; /* there may be more */
     if (is_due(&h->hourly_us, HOURLY_MS))
         hourly(w);
     if (w->env.embedder && is_due(&h->missing_us, HOURLY_MS) && !embed_missing(w))

@@ -1,9 +1,9 @@
 /* permission.c - see permission.h. */
 #include "domain/permission.h"
 
-#define X(name, roles, text) { #name, roles },
+#define X(name, roles, text) { #name, roles, text },
 static const struct {
-    const char *name, *roles;
+    const char *name, *roles, *text;
 } table[] = {
 #include "tbl/permissions.def"
 };
@@ -12,14 +12,24 @@ static const struct {
 static const struct {
     const char *name;
     char        letter; /* in the table's column; 0: everything, 1: nothing */
+    const char *text;
 } role_info[ROLE_COUNT] = {
-    [ROLE_OWNER] = { "Owner", 0 },     [ROLE_ADMIN] = { "Admin", 'A' },     [ROLE_EDITOR] = { "Editor", 'E' },
-    [ROLE_VIEWER] = { "Viewer", 'V' }, [ROLE_API_ONLY] = { "API_Only", 1 },
+    [ROLE_OWNER] = { "Owner", 0, "Everything; an organization has at least one" },
+    [ROLE_ADMIN] = { "Admin", 'A', "Everything but the plan and the Owners" },
+    [ROLE_EDITOR] = { "Editor", 'E', "Documents, folders and tags" },
+    [ROLE_VIEWER] = { "Viewer", 'V', "Reads, downloads, searches and comments" },
+    [ROLE_API_ONLY] = { "API_Only", 1, "What the scopes of its API keys say; no sign-in" },
+    [ROLE_CUSTOM] = { "Custom", 1, "One of the organization's own roles" },
 };
 
 const char *role_name(enum role role)
 {
     return role_info[role].name;
+}
+
+const char *role_text(enum role role)
+{
+    return role_info[role].text;
 }
 
 int role_parse(const char *name, enum role *ret)
@@ -61,6 +71,11 @@ const char *permission_name(unsigned bit)
     return dotted(table[bit].name, buf).p;
 }
 
+const char *permission_allows(unsigned bit)
+{
+    return table[bit].text;
+}
+
 int permission_bit(struct str name)
 {
     char buf[32];
@@ -69,4 +84,25 @@ int permission_bit(struct str name)
         if (str_eq(name, dotted(table[i].name, buf)))
             return (int)i;
     return -1;
+}
+
+uint64_t permission_bits(const char *names)
+{
+    struct str rest = str_of(names);
+    uint64_t   bits = 0;
+
+    while (rest.p) {
+        int bit = permission_bit(str_cut(&rest, ','));
+
+        if (bit >= 0)
+            bits |= UINT64_C(1) << bit;
+    }
+    return bits;
+}
+
+uint64_t role_granted(enum role role, const char *own)
+{
+    if (role != ROLE_CUSTOM)
+        return role_permissions(role);
+    return own ? permission_bits(own) : 0;
 }

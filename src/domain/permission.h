@@ -16,12 +16,17 @@ static_assert(PERM_COUNT == 38, "the contract has 38 permissions");
 #define PERM_PUBLIC    (UINT64_C(1) << 62) /* of a route: no credential needed; has to be said */
 #define PERM_SIGNED_IN (UINT64_C(1) << 63) /* of a route: any member */
 
-enum role { ROLE_OWNER, ROLE_ADMIN, ROLE_EDITOR, ROLE_VIEWER, ROLE_API_ONLY, ROLE_COUNT };
+/* Custom: one of the organization's own roles; its permissions stand in the database. */
+enum role { ROLE_OWNER, ROLE_ADMIN, ROLE_EDITOR, ROLE_VIEWER, ROLE_API_ONLY, ROLE_CUSTOM, ROLE_COUNT };
 
 const char    *role_name(enum role role);                    /* "Owner" */
 MUST_CHECK int role_parse(const char *name, enum role *ret); /* exact; -1 unknown */
-uint64_t       role_permissions(enum role role);             /* without PERM_SIGNED_IN */
-const char    *permission_name(unsigned bit);                /* "document.read" */
-int            permission_bit(struct str name);              /* -1 unknown */
+uint64_t       role_permissions(enum role role);             /* without PERM_SIGNED_IN; of Custom none */
+uint64_t role_granted(enum role role, const char *own); /* the same; of Custom what the list own (may be NULL) names */
+const char *role_text(enum role role);                  /* what it is for, one sentence */
+const char *permission_name(unsigned bit);              /* "document.read" */
+const char *permission_allows(unsigned bit);            /* what it allows */
+int         permission_bit(struct str name);            /* -1 unknown */
+uint64_t    permission_bits(const char *names);         /* of a list with commas; unknown ones give nothing */
 
 #endif

@@ -1,6 +1,8 @@
 /* migrate.c - see migrate.h. */
 #include "store/migrate.h"
 
+#include "domain/permission.h"
+
 #include <inttypes.h>
 
 struct migration {
@@ -161,9 +163,28 @@ static int run(struct db *db, tx_fn *fn, unsigned most, migrate_progress *progre
     return 0;
 }
 
+/* The table of permissions as this program has them. */
+static int permissions_tx(struct db *db, void *arg, struct error *err)
+{
+    struct arena a = ARENA(65536);
+    const char  *names[PERM_COUNT + 1] = { NULL }, *bits[PERM_COUNT + 1] = { NULL };
+
+    (void)arg;
+    for (unsigned i = 0; i < PERM_COUNT; i++) {
+        names[i] = str_dup(&a, str_of(permission_name(i)));
+        bits[i] = db_int(&a, i);
+    }
+    int rc = db_exec(db, SQL_MIGRATION_LOCK, NO_ARGS, err) < 0
+                     || db_exec(db, SQL_PERMISSION_SYNC, ARGS(db_array(&a, names), db_array(&a, bits)), err) < 0
+                 ? -1
+                 : 0;
+    arena_free(&a);
+    return rc;
+}
+
 int migrate_up(struct db *db, migrate_progress *progress, void *arg, struct error *err)
 {
-    return run(db, up_tx, UINT32_MAX, progress, arg, err);
+    return run(db, up_tx, UINT32_MAX, progress, arg, err) < 0 ? -1 : db_in_tx(db, nobody, permissions_tx, NULL, err);
 }
 
 int migrate_down(struct db *db, unsigned count, migrate_progress *progress, void *arg, struct error *err)

@@ -11,7 +11,7 @@ unsigned migrate_expected(void);
 /* Called after each migration that was run; may be NULL. */
 typedef void migrate_progress(void *arg, unsigned version, const char *name);
 
-/* Runs what is missing, oldest first. Refuses a database whose applied migrations are not ours: another checksum, a version this
+/* Runs what is missing, oldest first, and writes the permissions of tbl/permissions.def into their table. Refuses a database whose applied migrations are not ours: another checksum, a version this
    program does not know, or one that would have to run before what is there. */
 MUST_CHECK int migrate_up(struct db *db, migrate_progress *progress, void *arg, struct error *err);
 /* Takes back the newest `count` migrations; fewer when there are fewer. */

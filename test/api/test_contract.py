@@ -58,7 +58,11 @@ def test_every_documented_read_answers_as_its_schema_says(dms, owner):
     owner.api_key(["document.read"]).close()
     chunk = owner.ok("GET", f"/documents/{document['id']}/chunks")["items"][0]
     job = owner.ok("GET", "/jobs")["items"][0]
-    ids = {"documents": document["id"], "folders": folder["id"], "chunks": chunk["id"], "jobs": job["id"]}
+    group = owner.ok("POST", "/groups", 201, json={"name": "G"})
+    owner.ok("PUT", f"/groups/{group['id']}/members/{owner.me()['user']['id']}", 204)
+    owner.ok("POST", "/invitations", 201, json={"email": f"contract-{uuid.uuid4().hex}@example.com", "role": "Viewer"})
+    owner.ok("POST", "/roles", 201, json={"name": "R", "permissions": ["document.read"]})
+    ids = {"documents": document["id"], "folders": folder["id"], "chunks": chunk["id"], "jobs": job["id"], "groups": group["id"]}
     seen = 0
     for r in ROUTES:
         if r["method"] != "GET" or r["path"].endswith(("/events", "/content", "/text", "/metrics", "/docs")) or "{provider}" in r["path"]:

@@ -97,6 +97,8 @@ def test_signatures(place):
 
 DATABASE = [
     ("1.3.2", "DROP INDEX dms.embedding_minilm", "CREATE INDEX embedding_minilm ON dms.embedding USING hnsw ((v::ext.halfvec(384)) ext.halfvec_ip_ops) WHERE model = 'all-MiniLM-L6-v2'"),
+    ("2.1.3", "UPDATE dms.permission SET bit = 99 WHERE name = 'ask.query'", "UPDATE dms.permission SET bit = 22 WHERE name = 'ask.query'"),
+    ("2.1.3", "ALTER TABLE dms.membership RENAME CONSTRAINT membership_role_check TO other", "ALTER TABLE dms.membership RENAME CONSTRAINT other TO membership_role_check"),
     ("2.3.1", "ALTER TABLE dms.document NO FORCE ROW LEVEL SECURITY", "ALTER TABLE dms.document FORCE ROW LEVEL SECURITY"),
     ("2.3.1", "ALTER TABLE dms.chunk DISABLE ROW LEVEL SECURITY", "ALTER TABLE dms.chunk ENABLE ROW LEVEL SECURITY"),
     ("2.3.1", "ALTER ROLE dms_app BYPASSRLS", "ALTER ROLE dms_app NOBYPASSRLS"),

@@ -1,5 +1,6 @@
 """Tenant B reads nothing of tenant A over any route: generated from the route table, as B with A's ids and without credentials."""
 import json
+import re
 import subprocess
 import uuid
 
@@ -32,6 +33,10 @@ def tenants(dms):
         with dms.database() as db:
             db.execute("INSERT INTO person_identity (id, issuer, subject, person_id, provider) VALUES (%s, %s, %s, %s, 'oidc')",
                        (client.identity, f"https://{word}.example", word, client.me()["user"]["id"]))
+        client.group = client.ok("POST", "/groups", 201, json={"name": f"{word} group"})
+        client.role = client.ok("POST", "/roles", 201, json={"name": f"{word} role", "permissions": ["document.read"]})
+        client.invitation = client.ok("POST", "/invitations", 201, json={"email": f"{word}@{uuid.uuid4().hex}.example.com", "role": "Viewer"})
+        client.user_id = client.me()["user"]["id"]
     yield a, b
     a.close()
     b.close()
@@ -39,14 +44,24 @@ def tenants(dms):
 
 def ids_of(client):
     return {"documents": client.document["id"], "folders": client.folder["id"], "chunks": client.chunk["id"], "jobs": client.job["id"], "api-keys": client.key["id"],
-            "auth": client.identity}
+            "auth": client.identity,
+            "groups": client.group["id"], "roles": client.role["id"], "invitations": client.invitation["id"], "members": client.user_id}
+
+
+def body_of(route):
+    """Something that the route takes, so that it is the id which is refused."""
+    special = {"/members/{user_id}": {"role": "Viewer"}, "/groups/{id}": {"name": "taken over"}, "/roles/{id}": {"name": "taken over"},
+               "/invitations": {"email": f"{uuid.uuid4().hex}@example.com", "role": "Viewer"}}
+    found = special.get(route["path"].removeprefix("/api/v1"))
+    return found or ({"title": "taken over"} if route["method"] == "PATCH" else {"query": CANARY} if "search" in route["path"] else {"name": "x", "scopes": ["document.read"]})
 
 
 def send(client, dms, route, id_=None, raw=False):
-    path = route["path"].replace("{id}", id_ or str(uuid.uuid4())).replace("{provider}", "oidc")
+    path = re.sub(r"\{(id|user_id)\}", id_ or str(uuid.uuid4()), route["path"], count=1)
+    path = path.replace("{user_id}", str(uuid.uuid4())).replace("{provider}", "oidc")
     options = {}
     if route["body"].startswith("json"):
-        options["json"] = {"title": "taken over"} if route["method"] == "PATCH" else {"query": CANARY} if "search" in path else {"name": "x", "scopes": ["document.read"]}
+        options["json"] = body_of(route)
     if route["body"] == "multipart":
         options["files"] = {"file": ("x.txt", b"harmless")}
     if "q" in route["params"]:
@@ -98,7 +113,8 @@ def test_the_public_routes_are_those_that_must_be():
     assert public == {"GET /health/live", "GET /health/ready", "GET /metrics", "GET /version", "GET /openapi.json", "GET /docs", "GET /.well-known/jwks.json",
                       "POST /api/v1/auth/register", "POST /api/v1/auth/verify", "POST /api/v1/auth/resend",
                       "POST /api/v1/auth/password/forgot", "POST /api/v1/auth/password/reset", "POST /api/v1/auth/login", "POST /api/v1/auth/refresh",
-                      "GET /api/v1/auth/oidc", "GET /api/v1/auth/oidc/{provider}/start", "GET /api/v1/auth/oidc/{provider}/callback", "POST /api/v1/auth/oidc/exchange"}
+                      "GET /api/v1/auth/oidc", "GET /api/v1/auth/oidc/{provider}/start", "GET /api/v1/auth/oidc/{provider}/callback", "POST /api/v1/auth/oidc/exchange",
+                      "POST /api/v1/invitations/accept"}
 
 
 def test_events_are_each_tenants_own(dms, tenants):

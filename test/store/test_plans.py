@@ -56,9 +56,15 @@ CASES = {
                                   "few in a folder": (PAGE, documents(START, status="error", folder="{folder 7}"))},
     "get_folder": {"one": (ONE, ("{folder 7}",)), "none": (ONE, ("{nothing}",))},
     "get_folders": {"at the top": (LONG, (None,)), "below one": (LONG, ("{folder 1}",)), "none": (ONE, ("{nothing}",))},
+    "get_group": {"one": (ONE, ("{group 7}",)), "none": (ONE, ("{nothing}",))},
+    "get_group_members": {"first": (PAGE, ("{group 1}", "20", *START)), "next": (PAGE, ("{group 1}", "20", CURSOR[1], "")), "none": (ONE, ("{nothing}", "20", *START))},
+    "get_groups": {"first": (PAGE, ("20", *START)), "next": (PAGE, ("20", "group 5", CURSOR[1]))},
+    "get_invitations": {"first": (PAGE, ("20", *START)), "next": (PAGE, ("20", *CURSOR))},
     "get_job": {"one": (ONE, ("{job 7}",)), "none": (ONE, ("{nothing}",))},
     "get_jobs": {"first": (PAGE, ("20", *START, None)), "next": (PAGE, ("20", *CURSOR, None)), "succeeded": (PAGE, ("20", *START, "succeeded"))},
     "get_jobs_unfinished": {"first": (PAGE, ("20", *START, "failed")), "next": (PAGE, ("20", *CURSOR, "failed")), "none": (ONE, ("20", *START, "running"))},
+    "get_members": {"first": (PAGE, ("20", *START)), "next": (PAGE, ("20", *CURSOR))},
+    "get_organization": {"one": (ONE, ())},
     "get_principal_of_key": {"one": (ONE, ("{key 7}", USER)), "none": (ONE, ("{nothing}", USER))},
     "get_principal_of_session": {"one": (ONE, ("{session 7}", USER)), "none": (ONE, ("{nothing}", USER))},
     "get_timeline": {"long": (LONG, ("{document 1}",)), "short": (ONE, ("{document 7}",)), "none": (ONE, ("{nothing}",))},
@@ -87,8 +93,40 @@ WORK = {
     "folder_create": (PAGE, ("{nothing}", "name", None)),
     "folder_delete": (PAGE, ("{folder 7}",)),
     "folder_exists": (PAGE, ("{folder 7}",)),
+    "group_create": (PAGE, ("{nothing}", "name", "1000")),
+    "group_delete": (PAGE, ("{group 7}",)),
+    "group_lock": (ONE, ("{group 7}",)),
+    "group_member_add": (PAGE, ("{group 7}", "{user 7}")),
+    "group_member_remove": (PAGE, ("{group 1}", "{user 7}")),
+    "group_update": (PAGE, ("{group 7}", "another name")),
     "idempotency_find": (ONE, (USER, "route", "key")),
     "idempotency_keep": (ONE, (USER, "route", "key", "print", "200", None, "body")),
+    "invitation_create": (PAGE, ("{nothing}", "new@example.test", "Viewer", None, "hash", USER, "7")),
+    "invitation_replace": (PAGE, ("7@example.test",)),
+    "invitation_revoke": (PAGE, ("{invitation 7}",)),
+    "invitation_revoke_of": (LONG, ("{user 7}",)),
+    "invitation_state": (LONG, ("7@example.test", "500")),  # counts 400 open ones
+    "member_end_access": (PAGE, ("{user 7}", "removed")),
+    "member_find": (ONE, ("{user 7}",)),
+    "member_leave_groups": (PAGE, ("{user 7}",)),
+    "member_remove": (PAGE, ("{user 7}",)),
+    "member_rights": (ONE, ("{user 7}",)),
+    "member_set_role": (PAGE, ("{user 7}", "Viewer", None)),
+    "organization_close": (PAGE, ("30",)),
+    "organization_lock": (ONE, ()),
+    "organization_owners": (PAGE, ()),
+    "organization_restore": (PAGE, ()),
+    "organization_update": (PAGE, ("name", None)),
+    "organization_usage": (PAGE, ()),
+    "role_create": (PAGE, ("{nothing}", "name", "", "100")),
+    "role_delete": (PAGE, ("{role 7}",)),
+    "role_find": (ONE, ("{role 7}",)),
+    "role_forget": (LONG, ("{role 7}",)),
+    "role_holders": (LONG, ("{role 7}",)),
+    "role_list": (PAGE, ()),
+    "role_set_permissions": (PAGE, ("{role 7}", ("document.read",))),
+    "role_show": (ONE, ("{role 7}",)),
+    "role_update": (PAGE, ("{role 7}", "another name", None)),
     "search_facets": (PAGE, ((D7, "{document 8}"),)),
     "search_hits": (ONE, ((C7, "{chunk 8}"), "words", "false")),
     "search_size": (ONE, ()),
@@ -130,7 +168,15 @@ UNBOUNDED = {
 # $1: the tenant's number in names, $2: its id, $3: how many documents, $4: of the first one. In an order unlike that of the pages, as rows come to lie.
 FILL = """
 INSERT INTO tenant VALUES ($2, 'tenant ' || $1, 'unlimited');
-INSERT INTO membership SELECT $2, u, 'name', u || '@example.test', 'Owner' FROM (SELECT '{USER}'::uuid AS u UNION ALL SELECT md5('user ' || i)::uuid FROM generate_series(1, $3 / 50) i) p;
+INSERT INTO permission VALUES ('document.read', 0), ('document.create', 1) ON CONFLICT DO NOTHING;
+INSERT INTO role (tenant_id, id, name) SELECT $2, md5('role ' || i || ' of ' || $1)::uuid, 'role ' || i FROM generate_series(1, 50) i;
+INSERT INTO role_permission SELECT $2, md5('role ' || i || ' of ' || $1)::uuid, 'document.read' FROM generate_series(1, 50) i;
+INSERT INTO member_group (tenant_id, id, name) SELECT $2, md5('group ' || i || ' of ' || $1)::uuid, 'group ' || i FROM generate_series(1, least($3 / 30, 1000)) i;
+INSERT INTO group_member SELECT $2, md5('group 1 of ' || $1)::uuid, md5('user ' || i || ' of ' || $1)::uuid FROM generate_series(1, $3 / 50) i;
+INSERT INTO invitation (tenant_id, id, email, role, token_hash, invited_by, created_at, expires_at)
+SELECT $2, md5('invitation ' || i || ' of ' || $1)::uuid, i || '@example.test', 'Viewer', decode(md5('invitation ' || i || $1), 'hex'), '{USER}', {TIME}, 'infinity'
+  FROM generate_series(1, 400) i;
+INSERT INTO membership SELECT $2, u, 'name', u || '@example.test', CASE WHEN u = '{USER}' THEN 'Owner' ELSE 'Viewer' END FROM (SELECT '{USER}'::uuid AS u UNION ALL SELECT md5('user ' || i || ' of ' || $1)::uuid FROM generate_series(1, $3 / 50) i) p;
 INSERT INTO api_key SELECT $2, md5('key ' || i || ' of ' || $1)::uuid, '{USER}', 'key', 'sk', 'sk', decode(md5('key ' || i || $1), 'hex'), '{x}', NULL, now(),
        CASE WHEN i % 2 = 0 THEN now() END, {TIME} FROM generate_series(1, $3 / 10) i;
 INSERT INTO session (tenant_id, id, user_id, refresh_hash, expires_at) SELECT $2, md5('session ' || i || ' of ' || $1)::uuid, '{USER}', decode(md5('session ' || i || $1), 'hex'),

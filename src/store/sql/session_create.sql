@@ -1,3 +1,6 @@
--- A sign-in.
+-- A sign-in, of a member who still is one; touches no row otherwise.
+WITH m AS (
+    UPDATE membership SET last_sign_in_at = now()
+    WHERE tenant_id = current_setting('app.tenant_id')::uuid AND user_id = $2 AND num_nulls(removed_at) = 1 RETURNING user_id)
 INSERT INTO session (tenant_id, id, user_id, refresh_hash, expires_at, user_agent, ip)
-VALUES (current_setting('app.tenant_id')::uuid, $1, $2, $3::bytea, now() + $4::int * interval '1 second', $5, $6)
+SELECT current_setting('app.tenant_id')::uuid, $1, m.user_id, $3::bytea, now() + $4::int * interval '1 second', $5, $6 FROM m

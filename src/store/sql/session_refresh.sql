@@ -5,7 +5,7 @@ WITH s AS (
            CASE WHEN s.refresh_hash = $2::bytea THEN 'rotated'
                 WHEN s.previous_hash = $2::bytea AND s.rotated_at > now() - $4::int * interval '1 second' THEN 'rotated'
                 ELSE 'reused' END AS outcome
-    FROM session s JOIN membership m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id
+    FROM session s JOIN membership m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id AND m.removed_at IS NULL
     WHERE s.tenant_id = current_setting('app.tenant_id')::uuid AND s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > now()
     FOR UPDATE OF s)
 UPDATE session t SET

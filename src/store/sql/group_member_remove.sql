@@ -1,0 +1,2 @@
+-- Takes a member out of a group.
+DELETE FROM group_member WHERE tenant_id = current_setting('app.tenant_id')::uuid AND group_id = $1 AND user_id = $2

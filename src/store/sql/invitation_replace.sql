@@ -1,0 +1,3 @@
+-- A new invitation of an address takes the place of the one before.
+UPDATE invitation SET revoked_at = now(), role_id = NULL
+WHERE tenant_id = current_setting('app.tenant_id')::uuid AND email = $1 AND accepted_at IS NULL AND revoked_at IS NULL

@@ -1,0 +1,3 @@
+-- Withdraws what a person has invited, who may do so no more.
+UPDATE invitation SET revoked_at = now(), role_id = NULL
+WHERE tenant_id = current_setting('app.tenant_id')::uuid AND invited_by = $1 AND accepted_at IS NULL AND revoked_at IS NULL
