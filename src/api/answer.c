@@ -60,6 +60,33 @@ static int replay(struct db *db, struct answering *x, struct error *err)
     return r.bad ? error_set(err, ERR_INTERNAL, "IDEMPOTENCY_FIND: unexpected columns") : 1;
 }
 
+/* What keys are kept by, beside the person: the same key on another address is another. */
+static const char *route_text(struct request *req)
+{
+    struct sb b = SB(&req->arena);
+
+    sb_printf(&b, "%s %s", req->method, req->path);
+    return b.p ? b.p : "";
+}
+
+int api_answered_before(struct request *req, bool *ret)
+{
+    const char *key;
+    struct rows r;
+
+    *ret = false;
+    if (read_key(req, &key) < 0)
+        return -1;
+    if (!key)
+        return 0;
+    if (db_query_alone(api_db(req), api_scope(req), &req->arena, SQL_IDEMPOTENCY_FIND,
+                       ARGS(req->who.user_id, route_text(req), key), &r, &req->err)
+        < 0)
+        return -1;
+    *ret = row_next(&r) && (!row_bool(&r, "locked") || !row_null(&r, "fingerprint"));
+    return 0;
+}
+
 static int answer_tx(struct db *db, void *arg, struct error *err)
 {
     struct answering *x = arg;
@@ -94,12 +121,10 @@ static const char *body_fingerprint(struct request *req)
 int api_answer_in_tx(struct request *req, const char *fingerprint, answer_fn *fn, void *arg)
 {
     struct answering x = { .req = req, .fn = fn, .arg = arg };
-    struct sb        route = SB(&req->arena);
 
     if (read_key(req, &x.key) < 0)
         return -1;
-    sb_printf(&route, "%s %s", req->method, req->path);
-    x.route = route.p;
+    x.route = route_text(req);
     x.fingerprint = *fingerprint ? fingerprint : body_fingerprint(req);
     if (db_in_tx(api_db(req), api_scope(req), answer_tx, &x, &req->err) < 0)
         return -1;
@@ -107,8 +132,10 @@ int api_answer_in_tx(struct request *req, const char *fingerprint, answer_fn *fn
         response_header(req, "Location", x.answer.location);
     if (x.answer.etag)
         response_etag(req, x.answer.etag);
-    if (x.replayed)
+    if (x.replayed) {
         response_header(req, "Idempotent-Replay", "true");
+        api_limit_not_uploaded(req);
+    }
     if (x.answer.status == 204)
         response_empty(req, 204);
     else

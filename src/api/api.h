@@ -15,6 +15,7 @@
 
 enum { API_LOOPS = 64 }; /* the most that the setting loops allows */
 
+struct address_list;
 struct auth_cache;
 struct pipeline;
 struct limiter;
@@ -80,6 +81,9 @@ typedef int answer_fn(struct db *db, struct request *req, void *arg, struct answ
    refuses another body (fingerprint; "" takes the JSON body's), and stores the answer in the same transaction. */
 MUST_CHECK int api_answer_in_tx(struct request *req, const char *fingerprint, answer_fn *fn, void *arg);
 
+/* Whether the request's Idempotency-Key, if it has one, is that of an answered request. */
+MUST_CHECK int api_answered_before(struct request *req, bool *ret);
+
 /* One statement whose first row has a column body (JSON) and perhaps etag; no row: NOT_FOUND. */
 MUST_CHECK int api_answer_query(struct request *req, unsigned status, enum sql q, const char *const *args, int nargs);
 
@@ -100,20 +104,30 @@ void api_notify_document(struct request *req, const char *document_id, unsigned 
 /* entries: how many credentials it remembers, at least 8. */
 struct auth_cache *auth_cache_open(unsigned ttl_ms, unsigned entries, struct error *err);
 void               auth_cache_close(struct auth_cache *c);
-/* digest: SHA-256 of the credential. False: not there, or run out. ret_fresh: it was checked less than ttl_ms ago. */
-bool auth_cache_get(struct auth_cache *c, const unsigned char digest[32], struct principal *ret, bool *ret_fresh);
-void auth_cache_put(struct auth_cache *c, const unsigned char digest[32], const struct principal *who);
+/* digest: SHA-256 of the credential. CACHED_NOT: not there, or run out. CACHED_FRESH, and CACHED_ELSEWHERE when the credential may not be used from
+   this address: checked less than ttl_ms ago. *ret is set but for CACHED_NOT. */
+enum cached { CACHED_NOT, CACHED_STALE, CACHED_ELSEWHERE, CACHED_FRESH };
+enum cached auth_cache_get(struct auth_cache *c, const unsigned char digest[32], const char *ip, struct principal *ret);
+/* allowed: the addresses it may be used from, taken over; NULL: any. */
+void            auth_cache_put(struct auth_cache *c, const unsigned char digest[32], const struct principal *who,
+                               struct address_list *allowed);
 enum auth_state api_authenticate(struct request *req);      /* http_app.authenticate */
 int             api_authenticate_slow(struct request *req); /* http_app.authenticate_slow */
 void            auth_cache_forget_session(struct auth_cache *c, const char *session_id);
 /* dms_<env>_<sk|pk>_<26 random><6 checksum> */
 const char *api_key_make(struct arena *a, const char *env, const char *kind);
-bool        api_key_plausible(struct str key);
+bool        api_key_plausible(const char *env, struct str key); /* a key of this environment, typed right */
 void        api_key_hash(const struct api *api, struct str key, unsigned char ret[32]);
 
-struct limiter *limiter_open(struct error *err);
-void            limiter_close(struct limiter *l);
-int             api_limit(struct request *req); /* http_app.limit */
+int api_limit(struct request *req); /* http_app.limit */
+/* A counted upload came to nothing, or was a repeat: it does not count as a document. Once a request. */
+void api_limit_not_uploaded(struct request *req);
+
+bool api_upload_limited(struct request *req);                    /* http_app.upload_limited */
+int  api_upload_room(struct request *req, uint64_t least_bytes); /* http_app.upload_room */
+/* Books documents and bytes in the transaction that stores them; ERR_QUOTA with limit, use and where to get more. */
+MUST_CHECK int api_quota_reserve(struct db *db, struct request *req, unsigned documents, uint64_t bytes,
+                                 struct error *err);
 
 struct event_hub *event_hub_open(struct error *err);
 void              event_hub_close(struct event_hub *h);

@@ -1,12 +1,20 @@
-/* api_key.c - API keys: their form, and the routes that list, make and revoke them. */
+/* api_key.c - API keys: their form, and the routes that make, rotate and revoke them. Who a key is, is authenticate.c's. */
 #include "api/api.h"
 #include "api/handlers.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "crypto/hash.h"
 
-enum { RANDOM = 26, CHECK = 6 };
+enum {
+    RANDOM = 26,
+    CHECK = 6,
+    SHOWN = 4,       /* letters of the secret that tell keys apart */
+    ADDRESSES = 64,  /* of allowed_ips; the table says so too */
+    OVERLAP = 86400, /* seconds that a rotated key goes on to work, if nothing else is said */
+    OVERLAP_MAX = 604800
+};
 
 static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -42,11 +50,22 @@ const char *api_key_make(struct arena *a, const char *env, const char *kind)
     return b.p ? b.p : "";
 }
 
-bool api_key_plausible(struct str key)
+/* Cuts prefix off s; false when it is not there. */
+static bool passed(struct str *s, struct str prefix)
 {
-    char check[CHECK];
+    if (!str_starts(*s, prefix))
+        return false;
+    *s = (struct str){ s->p + prefix.n, s->n - prefix.n };
+    return true;
+}
 
-    if (!str_starts(key, S("dms_")) || key.n < 4 + 3 + 1 + 2 + 1 + RANDOM + CHECK || key.n > 64)
+bool api_key_plausible(const char *env, struct str key)
+{
+    struct str rest = key;
+    char       check[CHECK];
+
+    if (!passed(&rest, S("dms_")) || !passed(&rest, str_of(env))
+        || !(passed(&rest, S("_sk_")) || passed(&rest, S("_pk_"))) || rest.n != RANDOM + CHECK)
         return false;
     checksum((struct str){ key.p, key.n - CHECK }, check);
     return bytes_equal(check, key.p + key.n - CHECK, CHECK);
@@ -59,33 +78,58 @@ void api_key_hash(const struct api *api, struct str key, unsigned char ret[32])
 
 struct new_key {
     const char        *name, *kind, *key, *prefix, *hash, *expires_at;
-    const char *const *scopes;
-    struct uuid        id;
+    const char *const *scopes, *const *allowed_ips;
+    uint64_t    overlap_s; /* of a rotation */
+    struct uuid id;
 };
+
+/* The secret, what may be shown of it, and its hash. */
+static void make_secret(struct request *req, const char *kind, struct new_key *k)
+{
+    struct api   *api = api_of(req);
+    unsigned char hash[HASH_SIZE];
+    char         *hex = arena_alloc(&req->arena, 2 * HASH_SIZE + 3);
+
+    k->key = api_key_make(&req->arena, api->settings->env, kind);
+    k->prefix = arena_text(&req->arena, k->key, strlen(k->key) - RANDOM - CHECK + SHOWN);
+    api_key_hash(api, str_of(k->key), hash);
+    if (hex) {
+        memcpy(hex, "\\x", 3);
+        hex_encode(hex + 2, hash, sizeof hash);
+    }
+    k->hash = hex;
+}
+
+/* The key as it is listed, with its secret this once and what else there is to say (JSON members, or ""). */
+static struct answer answer_key(struct request *req, struct str shown, const struct new_key *k, const char *more)
+{
+    struct sb body = SB(&req->arena);
+
+    sb_put(&body, (struct str){ shown.p, shown.n - 1 }); /* the object, left open */
+    sb_puts(&body, more);
+    sb_put(&body, S(", \"key\": "));
+    sb_json(&body, k->key);
+    sb_putc(&body, '}');
+    return (struct answer){ .status = 201, .body = sb_str(&body) };
+}
 
 static int create_tx(struct db *db, struct request *req, void *arg, struct answer *ret, struct error *err)
 {
     struct new_key *k = arg;
     struct rows     r;
-    struct sb       body = SB(&req->arena);
 
     if (db_query(db, &req->arena, SQL_API_KEY_CREATE,
                  ARGS(k->id.text, req->who.user_id, k->name, k->kind, k->prefix, k->hash,
-                      db_array(&req->arena, k->scopes), k->expires_at),
+                      db_array(&req->arena, k->scopes), k->expires_at,
+                      k->allowed_ips ? db_array(&req->arena, k->allowed_ips) : NULL),
                  &r, err)
         < 0)
         return -1;
     if (!row_next(&r))
         return error_set(err, ERR_INTERNAL, "API_KEY_CREATE: no row");
     struct str shown = row_str(&r, "body");
-    if (api_audit(db, req, "apikey.create", "api_key", k->id.text, NULL, shown.p, err) < 0)
-        return -1;
-    sb_put(&body, (struct str){ shown.p, shown.n - 1 }); /* the object, left open */
-    sb_put(&body, S(", \"key\": "));
-    sb_json(&body, k->key);
-    sb_putc(&body, '}');
-    *ret = (struct answer){ .status = 201, .body = sb_str(&body) };
-    return 0;
+    *ret = answer_key(req, shown, k, "");
+    return api_audit(db, req, "apikey.create", "api_key", k->id.text, NULL, shown.p, err);
 }
 
 /* Exactly what was meant, or nothing: the database would take "epoch" and "tomorrow" too. */
@@ -120,35 +164,121 @@ static void check_scopes(struct request *req, struct json_fields *f, const char 
     }
 }
 
+static void check_addresses(struct json_fields *f, const char *const *ranges)
+{
+    struct address_range ignored;
+
+    if (ranges && !ranges[0])
+        json_fields_note(f, "allowed_ips", "is empty: leave it out to allow every address");
+    for (size_t i = 0; ranges && ranges[i]; i++)
+        if (!address_range_read(str_of(ranges[i]), &ignored)) {
+            json_fields_note(f, "allowed_ips",
+                             "holds something that is no IP address and no range such as 192.0.2.0/24");
+            return;
+        }
+}
+
+static int refuse_repeats(struct request *req)
+{
+    if (!request_header(req, "Idempotency-Key"))
+        return 0;
+    return error_say(&req->err, ERR_VALIDATION, "Idempotency-Key",
+                     "a secret is shown once and not kept, so this request cannot be repeated");
+}
+
 int api_keys_create(struct request *req)
 {
-    struct api        *api = api_of(req);
     struct json_fields f;
     struct new_key     k = { .id = uuid_v7() };
-    unsigned char      hash[HASH_SIZE];
-    char               hex[2 * HASH_SIZE + 3] = "\\x";
 
-    if (request_header(req, "Idempotency-Key"))
-        return error_say(&req->err, ERR_VALIDATION, "Idempotency-Key",
-                         "a secret is shown once and not kept, so this request cannot be repeated");
+    if (refuse_repeats(req) < 0)
+        return -1;
     json_fields_begin(&f, &req->arena, req->json);
     k.name = json_name(&f, "name", /* required= */ true, 100, NULL);
     k.kind = json_text(&f, "type", /* required= */ false, 2, "sk");
     k.scopes = json_texts(&f, "scopes", PERM_COUNT, 40);
     k.expires_at = read_expiry(req, &f);
+    k.allowed_ips = json_texts(&f, "allowed_ips", ADDRESSES, ADDRESS_TEXT + 4);
     if (strcmp(k.kind, "sk") != 0) /* publishable keys read what is published, and nothing can be published yet */
         json_fields_note(&f, "type", "must be sk");
     if (!k.scopes)
         json_fields_note(&f, "scopes", "is required: a list of permissions");
     check_scopes(req, &f, k.scopes);
+    check_addresses(&f, k.allowed_ips);
     if (json_fields_end(&f, &req->err) < 0)
         return -1;
-    k.key = api_key_make(&req->arena, api->settings->env, k.kind);
-    k.prefix = arena_text(&req->arena, k.key, strlen(k.key) - RANDOM - CHECK + 4);
-    api_key_hash(api, str_of(k.key), hash);
-    hex_encode(hex + 2, hash, sizeof hash);
-    k.hash = hex;
+    make_secret(req, k.kind, &k);
     return api_answer_in_tx(req, "", create_tx, &k);
+}
+
+/* --- rotation: a successor with the same rights; the old one goes on for a while --- */
+
+/* Who gets the new secret can do what the key can: nobody may get more by that than they have. */
+static int check_rotation(const struct request *req, struct rows *old, struct error *err)
+{
+    struct str scopes = row_str(old, "scopes");
+    bool       is_holder = strcmp(row_text(old, "user_id"), req->who.user_id) == 0;
+
+    if (!is_holder && req->who.role != ROLE_OWNER)
+        return error_say(
+            err, ERR_FORBIDDEN, NULL,
+            "Only who made a key, or an Owner, may rotate it. Make a key of your own and revoke this one.");
+    while (scopes.n > 0) {
+        int bit = permission_bit(str_cut(&scopes, ','));
+
+        if (bit < 0 || !(req->who.granted >> bit & 1))
+            return error_say(err, ERR_FORBIDDEN, NULL, "The key holds a permission that you do not have yourself.");
+    }
+    if (strcmp(row_text(old, "state"), "active") != 0)
+        return error_say(err, ERR_CONFLICT, NULL, "This key has expired or was rotated before.");
+    return old->bad ? error_set(err, ERR_INTERNAL, "API_KEY_LOCK: unexpected columns") : 0;
+}
+
+static int rotate_tx(struct db *db, struct request *req, void *arg, struct answer *ret, struct error *err)
+{
+    struct new_key *k = arg;
+    struct arena   *a = &req->arena;
+    struct rows     r;
+    struct sb       more = SB(a);
+
+    if (db_query(db, a, SQL_API_KEY_LOCK, ARGS(req->args[0]), &r, err) < 0)
+        return -1;
+    if (!row_next(&r))
+        return error_set(err, ERR_NOT_FOUND, "no such key");
+    if (check_rotation(req, &r, err) < 0)
+        return -1;
+    make_secret(req, row_text(&r, "kind"), k);
+    if (db_query(db, a, SQL_API_KEY_ROTATE,
+                 ARGS(req->args[0], k->id.text, k->prefix, k->hash, db_int(a, (int64_t)k->overlap_s)), &r, err)
+        < 0)
+        return -1;
+    if (!row_next(&r))
+        return error_set(err, ERR_INTERNAL, "API_KEY_ROTATE: no row");
+    struct str shown = row_str(&r, "body");
+    sb_puts(&more, ", \"replaces\": ");
+    sb_puts(&more, row_text(&r, "replaces"));
+    *ret = answer_key(req, shown, k, more.p ? more.p : "");
+    return api_audit(db, req, "apikey.rotate", "api_key", req->args[0], row_text(&r, "replaces"), shown.p, err);
+}
+
+int api_keys_rotate(struct request *req)
+{
+    struct json_fields f;
+    struct new_key     k = { .id = uuid_v7(), .overlap_s = OVERLAP };
+
+    if (refuse_repeats(req) < 0)
+        return -1;
+    if (req->json) {
+        json_fields_begin(&f, &req->arena, req->json);
+        k.overlap_s = json_u64(&f, "overlap_seconds", 0, OVERLAP_MAX, OVERLAP);
+        if (json_fields_end(&f, &req->err) < 0)
+            return -1;
+    }
+    if (api_answer_in_tx(req, "", rotate_tx, &k) < 0)
+        return -1;
+    if (k.overlap_s == 0)
+        auth_cache_forget_session(api_of(req)->auth, req->args[0]);
+    return 0;
 }
 
 static int revoke_tx(struct db *db, struct request *req, void *arg, struct answer *ret, struct error *err)

@@ -1,6 +1,7 @@
 /* auth_cache.c - credentials that were checked a moment ago, by their hash. Knows nothing of how they are checked. */
 #include "api/api.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "crypto/hash.h"
 
@@ -9,9 +10,10 @@
 enum { PROBES = 8, SHARDS = 16 };
 
 struct entry {
-    unsigned char    digest[HASH_SIZE]; /* of the credential */
-    struct principal who;
-    int64_t          checked_us; /* steady; 0: empty */
+    unsigned char        digest[HASH_SIZE]; /* of the credential */
+    struct principal     who;
+    struct address_list *allowed;    /* addresses it may be used from; NULL: any */
+    int64_t              checked_us; /* steady; 0: empty */
 };
 
 struct auth_cache {
@@ -42,6 +44,8 @@ void auth_cache_close(struct auth_cache *c)
         return;
     for (unsigned i = 0; i < SHARDS; i++)
         pthread_mutex_destroy(&c->lock[i]);
+    for (unsigned i = 0; i < c->slots; i++)
+        free(c->entries[i].allowed);
     free(c);
 }
 
@@ -54,28 +58,39 @@ static unsigned first_slot(const struct auth_cache *c, const unsigned char diges
     return at % (c->slots / PROBES) * PROBES;
 }
 
-bool auth_cache_get(struct auth_cache *c, const unsigned char digest[HASH_SIZE], struct principal *ret, bool *ret_fresh)
+static bool may_come_from(const struct address_list *allowed, const char *ip)
+{
+    struct address a;
+
+    return !allowed || (address_read(str_of(ip), &a) && address_in_list(allowed, &a));
+}
+
+enum cached auth_cache_get(struct auth_cache *c, const unsigned char digest[HASH_SIZE], const char *ip,
+                           struct principal *ret)
 {
     unsigned         from = first_slot(c, digest);
     pthread_mutex_t *lock = &c->lock[from / PROBES % SHARDS];
     int64_t          now = clock_steady_us();
-    bool             found = false;
+    enum cached      found = CACHED_NOT;
 
     pthread_mutex_lock(lock);
-    for (unsigned i = from; !found && i < from + PROBES; i++) {
+    for (unsigned i = from; found == CACHED_NOT && i < from + PROBES; i++) {
         struct entry *e = &c->entries[i];
 
-        found = e->checked_us != 0 && bytes_equal(e->digest, digest, HASH_SIZE) && e->who.expires_us > clock_wall_us();
-        if (found) {
-            *ret = e->who;
-            *ret_fresh = now - e->checked_us < c->ttl_us;
-        }
+        if (e->checked_us == 0 || !bytes_equal(e->digest, digest, HASH_SIZE) || e->who.expires_us <= clock_wall_us())
+            continue;
+        *ret = e->who;
+        if (now - e->checked_us >= c->ttl_us)
+            found = CACHED_STALE;
+        else
+            found = may_come_from(e->allowed, ip) ? CACHED_FRESH : CACHED_ELSEWHERE;
     }
     pthread_mutex_unlock(lock);
     return found;
 }
 
-void auth_cache_put(struct auth_cache *c, const unsigned char digest[HASH_SIZE], const struct principal *who)
+void auth_cache_put(struct auth_cache *c, const unsigned char digest[HASH_SIZE], const struct principal *who,
+                    struct address_list *allowed)
 {
     unsigned         from = first_slot(c, digest);
     pthread_mutex_t *lock = &c->lock[from / PROBES % SHARDS];
@@ -94,6 +109,8 @@ void auth_cache_put(struct auth_cache *c, const unsigned char digest[HASH_SIZE],
     }
     memcpy(oldest->digest, digest, HASH_SIZE);
     oldest->who = *who;
+    free(oldest->allowed);
+    oldest->allowed = allowed;
     oldest->checked_us = clock_steady_us();
     pthread_mutex_unlock(lock);
 }

@@ -3,6 +3,7 @@
    Only what is new, or holds no more, goes the slow way, which alone refuses. Knows no passwords: those are session.c's. */
 #include "api/api.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "crypto/hash.h"
 #include "domain/plan.h"
@@ -61,6 +62,29 @@ static int set_grants(struct principal *who, struct rows *r, struct error *err)
     return r->bad ? error_set(err, ERR_INTERNAL, "a principal with unexpected columns") : 0;
 }
 
+static int refuse_address(struct error *err)
+{
+    return error_say(err, ERR_FORBIDDEN, NULL, "This API key may not be used from this address.");
+}
+
+/* The addresses that a key may be used from, NULL: any; -1 when the request comes from another. */
+static int read_allowed(const struct request *req, const char *text, struct address_list **ret, struct error *err)
+{
+    _cleanup_(freep) struct address_list *l = NULL;
+    struct address                        a;
+
+    *ret = NULL;
+    if (!text)
+        return 0;
+    l = address_list_open("allowed_ips", str_of(text), err);
+    if (!l)
+        return -1;
+    if (!address_read(str_of(req->ip), &a) || !address_in_list(l, &a))
+        return refuse_address(err);
+    *ret = TAKE(l);
+    return 0;
+}
+
 /* One that was known is asked for again in one statement, on the loop's own connections. */
 struct recheck {
     struct pipeline_query query;
@@ -72,12 +96,15 @@ struct recheck {
 
 static void rechecked(struct pipeline_query *q, struct rows *rows, const struct error *err)
 {
-    struct recheck *again = (struct recheck *)q;
-    struct error    ignored = { 0 };
-    bool            known = err->code == ERR_NONE && row_next(rows) && set_grants(&again->who, rows, &ignored) == 0;
+    struct recheck      *again = (struct recheck *)q;
+    struct address_list *allowed = NULL;
+    struct error         ignored = { 0 };
+    bool known = err->code == ERR_NONE && row_next(rows) && set_grants(&again->who, rows, &ignored) == 0;
 
+    if (known && again->who.kind == 'k')
+        known = read_allowed(again->req, row_opt(rows, "allowed_ips"), &allowed, &ignored) == 0;
     if (known) {
-        auth_cache_put(api_of(again->req)->auth, again->digest, &again->who);
+        auth_cache_put(api_of(again->req)->auth, again->digest, &again->who, allowed);
         again->req->who = again->who;
     }
     request_authenticated(again->req, known);
@@ -111,22 +138,28 @@ enum auth_state api_authenticate(struct request *req)
     unsigned char    digest[HASH_SIZE];
     struct principal who;
     struct str       secret;
-    bool             fresh;
     char             kind;
 
     if (credential(req, &kind, &secret, &req->err) < 0)
         return AUTH_REFUSED;
-    if (kind == 'k' && !api_key_plausible(secret)) {
-        error_set(&req->err, ERR_UNAUTHORIZED, "not an API key (checksum)");
+    if (kind == 'k' && !api_key_plausible(api_of(req)->settings->env, secret)) {
+        error_set(&req->err, ERR_UNAUTHORIZED, "not an API key of this environment (form or checksum)");
         return AUTH_REFUSED;
     }
     hash_of(secret, digest);
-    if (!auth_cache_get(api_of(req)->auth, digest, &who, &fresh))
-        return AUTH_UNKNOWN;
-    if (!fresh)
+    switch (auth_cache_get(api_of(req)->auth, digest, req->ip, &who)) {
+    case CACHED_FRESH:
+        req->who = who;
+        return AUTH_KNOWN;
+    case CACHED_ELSEWHERE:
+        refuse_address(&req->err);
+        return AUTH_REFUSED;
+    case CACHED_STALE:
         return recheck(req, &who, digest);
-    req->who = who;
-    return AUTH_KNOWN;
+    case CACHED_NOT:
+        break;
+    }
+    return AUTH_UNKNOWN;
 }
 
 static int check_token(struct request *req, struct str token, struct principal *who)
@@ -152,7 +185,7 @@ static int check_token(struct request *req, struct str token, struct principal *
     return set_grants(who, &r, &req->err);
 }
 
-static int check_key(struct request *req, struct str key, struct principal *who)
+static int check_key(struct request *req, struct str key, struct principal *who, struct address_list **ret_allowed)
 {
     unsigned char   hash[HASH_SIZE];
     char            hex[2 * HASH_SIZE + 3] = "\\x";
@@ -171,6 +204,13 @@ static int check_key(struct request *req, struct str key, struct principal *who)
     who->kind = 'k';
     who->expires_us = INT64_MAX;
     struct db_scope scope = { who->tenant_id, who->user_id };
+    if (db_query_alone(api_db(req), scope, &req->arena, SQL_API_KEY_ADDRESSES, ARGS(who->session_id), &r, &req->err)
+        < 0)
+        return -1;
+    if (!row_next(&r))
+        return error_set(&req->err, ERR_UNAUTHORIZED, "the API key is gone");
+    if (read_allowed(req, row_opt(&r, "allowed_ips"), ret_allowed, &req->err) < 0)
+        return -1;
     if (db_query_alone(api_db(req), scope, &req->arena, SQL_API_KEY_USED, ARGS(who->session_id), &r, &req->err) < 0
         || db_query_alone(api_db(req), scope, &req->arena, SQL_GET_PRINCIPAL_OF_KEY,
                           ARGS(who->session_id, who->user_id), &r, &req->err)
@@ -182,17 +222,18 @@ static int check_key(struct request *req, struct str key, struct principal *who)
 
 int api_authenticate_slow(struct request *req)
 {
-    struct principal who = { 0 };
-    unsigned char    digest[HASH_SIZE];
-    struct str       secret;
-    char             kind;
+    _cleanup_(freep) struct address_list *allowed = NULL;
+    struct principal                      who = { 0 };
+    unsigned char                         digest[HASH_SIZE];
+    struct str                            secret;
+    char                                  kind;
 
     if (credential(req, &kind, &secret, &req->err) < 0)
         return -1;
-    if ((kind == 'k' ? check_key(req, secret, &who) : check_token(req, secret, &who)) < 0)
+    if ((kind == 'k' ? check_key(req, secret, &who, &allowed) : check_token(req, secret, &who)) < 0)
         return -1;
     hash_of(secret, digest);
-    auth_cache_put(api_of(req)->auth, digest, &who);
+    auth_cache_put(api_of(req)->auth, digest, &who, TAKE(allowed));
     req->who = who;
     return 0;
 }

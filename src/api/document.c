@@ -195,23 +195,6 @@ static const char *fingerprint(struct request *req, const struct upload *u)
     return hex ? hex : "-";
 }
 
-static int reserve(struct db *db, struct request *req, unsigned documents, struct error *err)
-{
-    const struct plan_limits *p = &plan_limits[req->who.plan];
-    struct arena             *a = &req->arena;
-    int                       n = db_exec(db, SQL_USAGE_RESERVE,
-                                          ARGS(db_int(a, documents), db_int(a, (int64_t)req->upload.size), db_int(a, (int64_t)p->documents),
-                                               db_int(a, (int64_t)p->bytes)),
-                                          err);
-
-    if (n == 0)
-        return error_say(
-            err, ERR_QUOTA, NULL,
-            "The plan \"%s\" allows %llu documents and %llu bytes in all, and that is reached. Delete documents or change the plan.",
-            p->name, (unsigned long long)p->documents, (unsigned long long)p->bytes);
-    return n < 0 ? -1 : 0;
-}
-
 static const char *traceparent(struct request *req)
 {
     struct sb b = SB(&req->arena);
@@ -243,7 +226,7 @@ static int create_tx(struct db *db, struct request *req, void *arg, struct answe
     struct rows    r;
     struct sb      location = SB(a);
 
-    if (reserve(db, req, 1, err) < 0)
+    if (api_quota_reserve(db, req, 1, req->upload.size, err) < 0)
         return -1;
     if (db_query(db, a, SQL_DOCUMENT_CREATE,
                  ARGS(u->id.text, u->folder_id, u->title ? u->title : title_of(a, u->name), u->title ? "t" : "f",
@@ -316,7 +299,7 @@ static int version_tx(struct db *db, struct request *req, void *arg, struct answ
     if (check_if_match(req, row_text(&r, "etag"), err) < 0)
         return -1;
     u->version = (unsigned)row_int(&r, "version") + 1;
-    if (reserve(db, req, 0, err) < 0)
+    if (api_quota_reserve(db, req, 0, req->upload.size, err) < 0)
         return -1;
     if (db_query(db, a, SQL_DOCUMENT_VERSION_ADD,
                  ARGS(u->document_id, db_int(a, u->version), u->name, u->mime_type,

@@ -28,6 +28,7 @@ int auth_identities(struct request *req);
 int auth_identities_delete(struct request *req);
 /* api_key.c */
 int api_keys_create(struct request *req);
+int api_keys_rotate(struct request *req);
 int api_keys_revoke(struct request *req);
 /* organization.c */
 int organization_update(struct request *req);

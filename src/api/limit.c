@@ -1,127 +1,210 @@
-/* limit.c - rate limits by GCRA (generic cell rate algorithm): per tenant, who asks, and class of route. In this process alone. */
+/* limit.c - what a request counts against: its organization's plan, its person's or key's share of that, or the address of who has no credential;
+   and the headers that tell. The counting itself is limiter.c's. */
 #include "api/api.h"
+#include "api/limiter.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "domain/plan.h"
 
-#include <pthread.h>
+enum { MINUTE = 60, HOUR = 3600, COUNTERS = 4, V6_NETWORK = 8 /* bytes: one customer has at least a /64 */ };
 
-enum { SLOTS = 65536, PROBES = 8, SHARDS = 64 };
-
-struct cell {
-    uint64_t key;
-    int64_t  tat_us; /* theoretical arrival time of the next request, steady clock */
+struct counter {
+    struct limiter_count count;
+    struct limiter_state state;
+    const char          *name, *what; /* in RateLimit-Policy; in a sentence */
+    bool                 is_upload;   /* given back when nothing was uploaded */
 };
 
-struct limiter {
-    pthread_mutex_t lock[SHARDS];
-    struct cell     cells[SLOTS];
+struct counters {
+    struct counter at[COUNTERS];
+    unsigned       n;
 };
 
-struct limiter *limiter_open(struct error *err)
+static uint64_t mix(uint64_t h, const void *bytes, size_t n)
 {
-    struct limiter *l = calloc(1, sizeof *l);
-
-    if (!l) {
-        error_set(err, ERR_UNAVAILABLE, "no memory for the rate limiter");
-        return NULL;
-    }
-    for (unsigned i = 0; i < SHARDS; i++)
-        pthread_mutex_init(&l->lock[i], NULL);
-    return l;
-}
-
-void limiter_close(struct limiter *l)
-{
-    if (!l)
-        return;
-    for (unsigned i = 0; i < SHARDS; i++)
-        pthread_mutex_destroy(&l->lock[i]);
-    free(l);
-}
-
-static uint64_t mix(uint64_t h, const char *s)
-{
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3); /* FNV-1a; ids are random, nobody chooses collisions */
+    for (const unsigned char *p = bytes; n > 0; p++, n--)
+        h = (h ^ *p) * UINT64_C(0x100000001b3); /* FNV-1a; it begins with a secret, so nobody chooses collisions */
     return h;
 }
 
-/* The cell of a key; the longest idle of its run is given up for a new one. */
-static struct cell *cell_of(struct limiter *l, uint64_t key)
+static uint64_t mix_text(uint64_t h, const char *s)
 {
-    struct cell *run = &l->cells[key % (SLOTS / PROBES) * PROBES], *oldest = run;
-
-    for (unsigned i = 0; i < PROBES; i++) {
-        if (run[i].key == key)
-            return &run[i];
-        if (run[i].tat_us < oldest->tat_us)
-            oldest = &run[i];
-    }
-    *oldest = (struct cell){ .key = key };
-    return oldest;
+    return mix(h, s, strlen(s) + 1);
 }
 
-/* Requests a minute, and whose: a key's, a person's, or for those without a credential an address's. */
-static uint64_t limit_of(const struct request *req, const char *class, uint64_t *ret_key)
+static uint64_t first_of(const struct request *req, const char *name)
 {
-    const struct plan_limits *p = &plan_limits[req->who.plan];
-    uint64_t                  h = mix(UINT64_C(0xcbf29ce484222325), class);
+    uint64_t h;
 
+    memcpy(&h, api_of(req)->pepper, sizeof h); /* the same in all replicas */
+    return mix_text(h, name);
+}
+
+static struct counter *add(struct counters *c, uint64_t key, uint64_t limit, unsigned window_s, const char *name,
+                           const char *what)
+{
+    struct counter *new = &c->at[c->n++];
+
+    assert(c->n <= COUNTERS);
+    *new = (struct counter){ .count = { key | 1, limit > 0 ? limit : 1, window_s }, .name = name, .what = what };
+    return new;
+}
+
+/* All devices of an IPv6 network count as one. */
+static void add_address(struct counters *c, const struct request *req)
+{
+    uint64_t       h = first_of(req, "address");
+    struct address a;
+
+    if (address_read(str_of(req->ip), &a))
+        h = mix(h, a.bytes, a.is_v4 ? sizeof a.bytes : V6_NETWORK);
+    add(c, h, api_of(req)->settings->public_rate, MINUTE, "address", "requests a minute from one address");
+}
+
+/* The organization in all, and where rate_share keeps one from taking it all, whoever asks. */
+static void add_tenant(struct counters *c, const struct request *req, const char *const names[2], const char *what,
+                       uint64_t limit, unsigned window_s, bool is_upload)
+{
+    uint64_t h = mix_text(first_of(req, names[0]), req->who.tenant_id), share = api_of(req)->settings->rate_share;
+
+    add(c, h, limit, window_s, names[0], what)->is_upload = is_upload;
+    if (share < 100)
+        add(c, mix_text(h, req->who.kind == 'k' ? req->who.session_id : req->who.user_id),
+            limit / 100 * share + limit % 100 * share / 100, window_s, names[1], what)
+            ->is_upload = is_upload;
+}
+
+static void counters_of(const struct request *req, struct counters *c)
+{
+    static const char *const minute[] = { "minute", "minute-own" }, *const hour[] = { "hour", "hour-own" },
+                             *const searches[] = { "searches", "searches-own" };
+    const struct plan_limits       *p = &plan_limits[req->who.plan];
+    const char *class = req->route->rate_class ? req->route->rate_class : "request";
+
+    c->n = 0;
     if (req->who.kind == 0) {
-        *ret_key = mix(mix(h, "|"), req->ip) | 1;
-        return api_of(req)->settings->public_rate;
+        /* Health, metrics, the API's description are answers out of memory, asked for by machines. */
+        if (req->route->rate_class || strcmp(req->route->method, "GET") != 0)
+            add_address(c, req);
+        return;
     }
-    *ret_key = mix(mix(h, req->who.tenant_id), req->who.kind == 'k' ? req->who.session_id : req->who.user_id) | 1;
-    return strcmp(class, "search") == 0 ? p->searches_per_minute : p->requests_per_minute;
+    if (strcmp(class, "search") == 0) {
+        add_tenant(c, req, searches, "searches a minute", p->searches_per_minute, MINUTE, /* is_upload= */ false);
+        return;
+    }
+    add_tenant(c, req, minute, "requests a minute", p->requests_per_minute, MINUTE, /* is_upload= */ false);
+    if (strcmp(class, "upload") == 0)
+        add_tenant(c, req, hour, "uploads an hour", p->documents_per_hour, HOUR, /* is_upload= */ true);
 }
 
-/* Five of them stand on every answer: printf would be a tenth of the work. */
-static void put_header(struct request *req, const char *name, const char *before, int64_t a, const char *between,
-                       int64_t b)
+/* --- headers --- */
+
+/* They stand on every answer: printf would be a tenth of the work. */
+static void put_header(struct request *req, const char *name, struct sb *text)
+{
+    if (text->n > 0)
+        response_header(req, name, text->p);
+}
+
+static void put_number(struct request *req, const char *name, uint64_t v)
 {
     struct sb text = SB(&req->arena);
 
-    sb_puts(&text, before);
-    sb_put_u64(&text, a > 0 ? (uint64_t)a : 0);
-    sb_puts(&text, between);
-    if (b >= 0)
-        sb_put_u64(&text, (uint64_t)b);
-    if (text.n > 0)
-        response_header(req, name, text.p);
+    sb_put_u64(&text, v);
+    put_header(req, name, &text);
 }
+
+static uint64_t seconds(int64_t us)
+{
+    return us > 0 ? ((uint64_t)us + 999999) / 1000000 : 0;
+}
+
+static void put_member(struct sb *b, bool is_first, const char *name)
+{
+    sb_puts(b, is_first ? "\"" : ", \"");
+    sb_puts(b, name);
+    sb_putc(b, '"');
+}
+
+/* All of them, for who reads the newer headers. */
+static void put_all(struct request *req, const struct counters *c)
+{
+    struct sb policy = SB(&req->arena), now = SB(&req->arena);
+
+    for (unsigned i = 0; i < c->n; i++) {
+        const struct counter *one = &c->at[i];
+
+        put_member(&policy, i == 0, one->name);
+        sb_puts(&policy, ";q=");
+        sb_put_u64(&policy, one->count.limit);
+        sb_puts(&policy, ";w=");
+        sb_put_u64(&policy, one->count.window_s);
+        put_member(&now, i == 0, one->name);
+        sb_puts(&now, ";r=");
+        sb_put_u64(&now, one->state.remaining);
+        sb_puts(&now, ";t=");
+        sb_put_u64(&now, seconds(one->state.reset_us));
+    }
+    put_header(req, "RateLimit-Policy", &policy);
+    put_header(req, "RateLimit", &now);
+}
+
+/* The one that has the least part of its limit left. */
+static const struct counter *tightest(const struct counters *c)
+{
+    const struct counter *least = &c->at[0];
+
+    for (unsigned i = 1; i < c->n; i++)
+        if ((double)c->at[i].state.remaining / (double)c->at[i].count.limit
+            <= (double)least->state.remaining / (double)least->count.limit)
+            least = &c->at[i];
+    return least;
+}
+
+static void put_headers(struct request *req, const struct counters *c, const struct counter *shown)
+{
+    put_number(req, "X-RateLimit-Limit", shown->count.limit);
+    put_number(req, "X-RateLimit-Remaining", shown->state.remaining);
+    put_number(req, "X-RateLimit-Reset", (uint64_t)(clock_wall_us() / 1000000) + seconds(shown->state.reset_us));
+    put_all(req, c);
+}
+
+/* --- the request --- */
 
 int api_limit(struct request *req)
 {
     struct limiter *l = api_of(req)->limiter;
-    const char *class = req->route->rate_class ? req->route->rate_class : "request";
-    uint64_t key, limit = limit_of(req, class, &key);
+    struct counters c;
+    unsigned        fit = 0;
 
-    if (req->who.kind == 0 && strcmp(req->route->method, "GET") == 0)
-        return 0; /* health, metrics, the API's description: answers out of memory, asked for by machines */
-    pthread_mutex_t *lock = &l->lock[key % (SLOTS / PROBES) % SHARDS];
-    int64_t          now = clock_steady_us(), window = 60 * 1000000,
-            step = window / (int64_t)limit > 0 ? window / (int64_t)limit : 0;
-
-    pthread_mutex_lock(lock);
-    struct cell *c = cell_of(l, key);
-    int64_t      tat = c->tat_us > now ? c->tat_us : now;
-    bool         fits = tat - now <= window - step;
-    if (fits)
-        c->tat_us = tat + step;
-    else
-        step = 0;
-    pthread_mutex_unlock(lock);
-    int64_t used = tat + step - now;
-    int64_t remaining = (int64_t)((double)(window - used) / 60e6 * (double)limit), reset = (used + 999999) / 1000000;
-    put_header(req, "X-RateLimit-Limit", "", (int64_t)limit, "", -1);
-    put_header(req, "X-RateLimit-Remaining", "", remaining, "", -1);
-    put_header(req, "X-RateLimit-Reset", "", clock_wall_us() / 1000000 + reset, "", -1);
-    put_header(req, "RateLimit-Policy", "\"minute\";q=", (int64_t)limit, ";w=60", -1);
-    put_header(req, "RateLimit", "\"minute\";r=", remaining, ";t=", reset);
-    if (fits)
+    counters_of(req, &c);
+    if (c.n == 0)
         return 0;
-    put_header(req, "Retry-After", "", (used - window) / 1000000 + 1, "", -1);
-    return error_say(&req->err, ERR_RATE_LIMITED, NULL,
-                     "At most %llu requests of this kind a minute; wait and try again.", (unsigned long long)limit);
+    while (fit < c.n && limiter_take(l, &c.at[fit].count, &c.at[fit].state))
+        fit++;
+    if (fit == c.n) {
+        put_headers(req, &c, tightest(&c));
+        return 0;
+    }
+    for (unsigned i = 0; i < fit; i++)
+        limiter_give_back(l, &c.at[i].count);
+    const struct counter *over = &c.at[fit];
+    c.n = fit + 1; /* the rest was not asked */
+    put_headers(req, &c, over);
+    put_number(req, "Retry-After", over->state.wait_us > 0 ? seconds(over->state.wait_us) : 1);
+    return error_say(&req->err, ERR_RATE_LIMITED, NULL, "At most %llu %s; wait and try again.",
+                     (unsigned long long)over->count.limit, over->what);
+}
+
+void api_limit_not_uploaded(struct request *req)
+{
+    struct counters c;
+
+    if (!req->route || !req->route->rate_class || req->who.kind == 0)
+        return;
+    counters_of(req, &c);
+    for (unsigned i = 0; i < c.n; i++)
+        if (c.at[i].is_upload)
+            limiter_give_back(api_of(req)->limiter, &c.at[i].count);
 }

@@ -43,6 +43,8 @@ void api_finished(struct request *req, unsigned status, uint64_t bytes_in, uint6
     atomic_fetch_add_explicit(&c->status[status_slot(status)], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&c->bucket[b], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&c->sum_us, (unsigned long long)took_us, memory_order_relaxed);
+    if ((status < 200 || status >= 300) && status != 429)
+        api_limit_not_uploaded(req);
     if (status == 401)
         metric_add(req->route && strcmp(req->route->pattern, "/api/v1/auth/login") == 0
                        ? METRIC_AUTH_FAILURES_LOGIN

@@ -103,6 +103,7 @@ const struct route api_routes[] = {
 
     { READ(V1 "/api-keys", PERM(apikey_manage), GET_API_KEYS), .params = LIST() },
     { WORK("POST", V1 "/api-keys", PERM(apikey_manage), BODY_JSON, api_keys_create) },
+    { WORK("POST", V1 "/api-keys/{id}/rotate", PERM(apikey_manage), BODY_JSON_OPT, api_keys_rotate) },
     { WORK("DELETE", V1 "/api-keys/{id}", PERM(apikey_manage), BODY_NONE, api_keys_revoke) },
 
     { READ(V1 "/folders", PERM(folder_read), GET_FOLDERS), .params = PARAMS(ID("parent_id")) },
@@ -233,6 +234,8 @@ struct http_app api_http_app(struct api *api)
                               .sink = { upload_open, upload_write, upload_abort },
                               .check = { content_digest_open, content_digest_add, content_digest_end },
                               .max_upload = max_upload,
+                              .upload_limited = api_upload_limited,
+                              .upload_room = api_upload_room,
                               .finished = api_finished,
                               .asset = asset_serve };
 }

@@ -25,13 +25,15 @@ struct field_error {
 };
 
 /* detail: for the log. message: one sentence that the client may read (may be ""). field: which input (may be "").
-   fields: all wrong inputs where more than one was looked at (or NULL). */
+   fields: all wrong inputs where more than one was looked at (or NULL). members: more members of the problem document, as JSON without
+   braces (or NULL); lives as fields do. */
 struct error {
     enum err                  code;
     char                      detail[256];
     char                      message[256];
     char                      field[64];
     const struct field_error *fields;
+    const char               *members;
 };
 
 /* Always -1, so that a failing function can end in `return error_set(...)`. The first cause wins. Only for the log. */

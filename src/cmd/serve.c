@@ -5,6 +5,8 @@
 
 #include "api/api.h"
 #include "api/oidc.h"
+#include "api/limiter.h"
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -73,7 +75,7 @@ static void on_event(void *arg, const char *tenant_id, const char *type, struct 
     event_hub_publish(arg, tenant_id, type, data.n > 0 ? data : S("{}"));
 }
 
-static struct http_limits limits_of(const struct settings *s)
+static struct http_limits limits_of(const struct settings *s, const struct address_list *proxies)
 {
     return (struct http_limits){ .listen = s->listen,
                                  .port = (unsigned)s->port,
@@ -89,7 +91,9 @@ static struct http_limits limits_of(const struct settings *s)
                                  .max_body = s->max_body,
                                  .max_json_keys = s->max_json_keys,
                                  .request_memory = s->request_memory,
-                                 .hsts = strncmp(s->public_url, "https:", 6) == 0 };
+                                 .hsts = strncmp(s->public_url, "https:", 6) == 0,
+                                 .cors_origins = s->cors_origins,
+                                 .trusted_proxies = proxies };
 }
 
 /* Everything that api needs before the server stands. */
@@ -110,7 +114,7 @@ static int open_parts(struct app *app, struct api *api, struct error *err)
     api->keys = token_keys_open(path_join(&app->arena, app->secrets_dir, "jwt.key"), api->issuer, err);
     api->blobs = api->keys ? blob_store_open(app->blob_dir, s->min_free_disk, err) : NULL;
     api->auth = api->blobs ? auth_cache_open((unsigned)s->auth_cache_ms, (unsigned)s->auth_cache_entries, err) : NULL;
-    api->limiter = api->auth ? limiter_open(err) : NULL;
+    api->limiter = api->auth ? limiter_open(app_redis(app, &why), err) : NULL;
     api->events = api->limiter ? event_hub_open(err) : NULL;
     api->oidc = api->events ? oidc_open(s, api->issuer, err) : NULL;
     api->queue = api->oidc ? queue_open(app_redis(app, &why), err) : NULL;
@@ -154,12 +158,16 @@ static void tell_ready(int fd, unsigned port)
 
 static int run(struct app *app, struct api *api, int ready_fd, struct error *err)
 {
-    struct work_hooks          hooks = { thread_open, thread_close, api };
-    struct http_app            http_app = api_http_app(api);
-    struct http_limits         limits = limits_of(app->settings);
-    struct error               why = { 0 };
-    struct queue_subscription *events = NULL;
+    struct work_hooks                     hooks = { thread_open, thread_close, api };
+    struct http_app                       http_app = api_http_app(api);
+    struct error                          why = { 0 };
+    struct queue_subscription            *events = NULL;
+    _cleanup_(freep) struct address_list *proxies =
+        address_list_open("trusted_proxies", str_of(app->settings->trusted_proxies), err);
 
+    if (!proxies)
+        return -1;
+    struct http_limits limits = limits_of(app->settings, proxies);
     api->pool = work_pool_open((unsigned)app->settings->work_threads, (unsigned)app->settings->work_queue, hooks, err);
     if (!api->pool)
         return -1;

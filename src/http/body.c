@@ -118,6 +118,19 @@ static int part_end(void *arg, struct error *err)
     return p->req.arena.failed ? error_set(err, ERR_TOO_LARGE, "no memory for the fields") : 0;
 }
 
+/* What a multipart body may have beside its file. */
+static uint64_t upload_overhead(const struct http_limits *l)
+{
+    return l->max_body + (uint64_t)l->max_parts * (MULTIPART_MAX_HEAD + MULTIPART_MAX_BOUNDARY + 8);
+}
+
+uint64_t body_upload_least(const struct request_private *p)
+{
+    uint64_t overhead = upload_overhead(&p->loop->server->limits);
+
+    return p->declared != UINT64_MAX && p->declared > overhead ? p->declared - overhead : 0;
+}
+
 static int admit_upload(struct request_private *p)
 {
     struct http_server *s = p->loop->server;
@@ -133,9 +146,7 @@ static int admit_upload(struct request_private *p)
     u->max = s->app.max_upload ? s->app.max_upload(&p->req) : s->limits.max_body;
     if (p->req.route->max_body > 0 && p->req.route->max_body < u->max)
         u->max = p->req.route->max_body;
-    uint64_t overhead =
-        s->limits.max_body + (uint64_t)s->limits.max_parts * (MULTIPART_MAX_HEAD + MULTIPART_MAX_BOUNDARY + 8);
-    if (p->declared != UINT64_MAX && (p->declared > u->max && p->declared - u->max > overhead))
+    if (body_upload_least(p) > u->max)
         return too_large(p, u->max);
     if (p->declared == 0)
         return error_say(&p->req.err, ERR_VALIDATION, NULL, "a multipart body is required");

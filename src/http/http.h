@@ -3,6 +3,7 @@
 #ifndef DMS_HTTP_HTTP_H
 #define DMS_HTTP_HTTP_H
 
+#include "base/address.h"
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/uuid.h"
@@ -105,7 +106,7 @@ struct request {
     struct principal        who;
     char                    id[37]; /* X-Request-Id: ours, a UUID */
     char                    trace_id[33], span_id[17];
-    const char             *ip;         /* of the peer */
+    const char             *ip;         /* of the client: the peer, or whom a trusted proxy names */
     int64_t                 started_us; /* steady clock */
     struct http_server     *server;
     void                   *app;        /* struct http_app's arg */
@@ -136,6 +137,10 @@ struct http_app {
     struct http_upload_sink sink;
     struct http_body_check  check;               /* open NULL: bodies are taken as they are */
     uint64_t (*max_upload)(struct request *req); /* of this principal's plan */
+    /* Whether upload_room is to be asked before the first byte of an upload is (NULL: never): on the work lane, may block. least: so many bytes the
+       file has at least, by the length of the body; 0: unknown. 0, or -1 and req->err. */
+    bool (*upload_limited)(struct request *req);
+    int (*upload_room)(struct request *req, uint64_t least);
     /* After the answer is out: metrics. */
     void (*finished)(struct request *req, unsigned status, uint64_t bytes_in, uint64_t bytes_out, int64_t took_us);
     /* The web app's file of a decoded path; p NULL: there is none. *ret_encoding comes in as "gzip" when the client takes it, else NULL, and goes
@@ -148,8 +153,10 @@ struct http_limits {
     const char *listen;
     unsigned port, loops, max_connections, header_timeout_s, idle_timeout_s, min_body_rate, max_parts, max_json_depth,
         events_max, stop_s;
-    uint64_t max_body, max_json_keys, request_memory;
-    bool     hsts;
+    uint64_t                   max_body, max_json_keys, request_memory;
+    bool                       hsts;
+    const char                *cors_origins; /* origins whose pages may read answers, separated by spaces or commas */
+    const struct address_list *trusted_proxies; /* whose X-Forwarded-For is believed; NULL: nobody's */
 };
 
 struct http_server *http_server_open(const struct http_app *app, const struct http_limits *limits,

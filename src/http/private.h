@@ -150,16 +150,16 @@ struct request_private {
     struct MHD_Connection  *mhd;
     enum state              state;
     enum auth_state         auth;
-    bool                    begun, continued, suspended, is_head, close_after, answered, gone, done, over, cut_off;
-    const char             *target; /* as sent */
-    struct str              query;
-    uint64_t                declared, seen; /* body bytes; declared UINT64_MAX: chunked */
-    struct sb               body;
-    struct upload          *upload;
-    void                   *check; /* of the app, for the body's bytes; NULL: none */
-    struct answer           answer;
-    struct work             work;
-    struct loop_call        back;
+    bool             begun, continued, suspended, asking, is_head, close_after, answered, gone, done, over, cut_off;
+    const char      *target; /* as sent */
+    struct str       query;
+    uint64_t         declared, seen; /* body bytes; declared UINT64_MAX: chunked */
+    struct sb        body;
+    struct upload   *upload;
+    void            *check; /* of the app, for the body's bytes; NULL: none */
+    struct answer    answer;
+    struct work      work;
+    struct loop_call back;
     void (*after)(struct request_private *p); /* on the loop, when the work is done */
     int      result;
     uint64_t bytes_out;
@@ -215,7 +215,9 @@ void request_give_up(struct request_private *p); /* the server ends: whatever it
 extern const struct head_limits request_head_limits;
 
 /* body.c */
-MUST_CHECK int  body_admit(struct request_private *p);
+MUST_CHECK int body_admit(struct request_private *p);
+uint64_t
+body_upload_least(const struct request_private *p); /* so many bytes the file has at least, by the length of the body */
 enum MHD_Result body_take(struct request_private *p, const char *data, size_t *size);
 /* The body is whole. 0: ready to run, 1: suspended, -1 err. */
 MUST_CHECK int body_end(struct request_private *p);
@@ -232,6 +234,14 @@ void answer_asset(struct request_private *p, struct str body, const char *type, 
 struct str problem_body(struct arena *a, const struct error *err, const char *id);
 
 void answer_events(struct request_private *p, struct event_stream *s);
+
+/* cors.c */
+MUST_CHECK int cors_check(const char *origins, struct error *err);
+void           cors_answer(struct request_private *p);                         /* the headers of an answer of the API */
+void           cors_preflight(struct request_private *p, const char *methods); /* those of OPTIONS besides */
+
+/* forwarded.c */
+void forwarded_ip(struct request_private *p); /* sets req->ip */
 
 /* events.c */
 struct MHD_Response *events_response(struct event_stream *s);

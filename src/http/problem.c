@@ -39,6 +39,10 @@ struct str problem_body(struct arena *a, const struct error *err, const char *id
     sb_printf(&b, ",\"code\":\"%s\",\"request_id\":\"%s\"", info->code, id);
     if (err->code == ERR_VALIDATION)
         put_errors(&b, err);
+    if (err->members) {
+        sb_putc(&b, ',');
+        sb_puts(&b, err->members);
+    }
     sb_putc(&b, '}');
     return sb_str(&b);
 }

@@ -1,4 +1,5 @@
-/* request.c - the life of a request, from its head to its log line. Everything here runs on the loop's thread but run_handler and run_authenticate. */
+/* request.c - the life of a request, from its head to its log line. Everything here runs on the loop's thread but what is called run_ and takes a
+   struct work. */
 #include "http/private.h"
 #include "http/trace.h"
 
@@ -347,9 +348,12 @@ static int serve_asset(struct request_private *p, const struct str *segments, in
 
 static int wrong_method(struct request_private *p, unsigned allowed)
 {
-    response_header(&p->req, "Allow", route_allow(&p->req.arena, allowed));
+    const char *methods = route_allow(&p->req.arena, allowed);
+
+    response_header(&p->req, "Allow", methods);
     if (strcmp(p->req.method, "OPTIONS") != 0)
         return error_set(&p->req.err, ERR_METHOD, "%s is not taken here", p->req.method);
+    cors_preflight(p, methods);
     response_empty(&p->req, 204);
     return 0;
 }
@@ -411,8 +415,50 @@ static void refuse_body(struct request_private *p)
         p->close_after = true;
 }
 
+static void take_body(struct request_private *p)
+{
+    p->state = REQ_BODY;
+    conn_phase(p->conn, CONN_BODY);
+}
+
+static void run_upload_room(struct work *w, void *thread)
+{
+    struct request_private *p = container_of(w, struct request_private, work);
+
+    p->req.thread = thread;
+    enter_context(&p->req);
+    p->result = p->loop->server->app.upload_room(&p->req, body_upload_least(p));
+    log_context = (struct log_context){ 0 };
+    loop_call(p->loop->loop, &p->back);
+}
+
+static void upload_room_done(struct request_private *p)
+{
+    p->req.thread = NULL;
+    p->asking = false;
+    if (p->result < 0)
+        refuse_body(p);
+    else
+        take_body(p);
+    request_resume(p);
+}
+
+/* An upload whose place is not certain: asks before its bytes are. */
+static void ask_for_room(struct request_private *p)
+{
+    p->asking = request_work(p, run_upload_room, upload_room_done);
+    if (!p->asking) {
+        error_set(&p->req.err, ERR_UNAVAILABLE, "the work lane is full");
+        refuse_body(p);
+        return;
+    }
+    conn_phase(p->conn, CONN_RUN);
+    request_suspend(p);
+}
+
 static void admit_checked(struct request_private *p)
 {
+    struct http_app    *app = &p->loop->server->app;
     struct request     *req = &p->req;
     const struct route *route = req->route;
 
@@ -426,8 +472,10 @@ static void admit_checked(struct request_private *p)
         p->state = REQ_RUN;
         return;
     }
-    p->state = REQ_BODY;
-    conn_phase(p->conn, CONN_BODY);
+    if (route->body == BODY_MULTIPART && app->upload_limited && app->upload_limited(req))
+        ask_for_room(p);
+    else
+        take_body(p);
 }
 
 static void admit_after_auth(struct request_private *p)
@@ -455,7 +503,8 @@ static void authenticate_done(struct request_private *p)
 {
     p->req.thread = NULL;
     admit_after_auth(p);
-    request_resume(p);
+    if (!p->asking)
+        request_resume(p);
 }
 
 /* False: there is an answer, that the work lane is full. */
@@ -479,7 +528,8 @@ void request_authenticated(struct request *req, bool known)
         return;
     if (known)
         admit_after_auth(p);
-    request_resume(p);
+    if (!p->asking)
+        request_resume(p);
 }
 
 static void authenticate(struct request_private *p)
@@ -515,6 +565,7 @@ static void admit(struct request_private *p, const char *method)
 {
     p->begun = true;
     p->req.method = known_method(p, method);
+    forwarded_ip(p);
     const char *parent = request_header(&p->req, "traceparent");
     if (parent)
         trace_parent(str_of(parent), p->req.trace_id);

@@ -9,9 +9,12 @@
 
 static const char csp_api[] = "default-src 'none'; frame-ancestors 'none'";
 static const char csp_download[] = "sandbox; default-src 'none'";
-static const char csp_page[] =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; "
-    "worker-src 'self'; frame-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+#define CSP_PAGE                                                                                                                 \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; " \
+    "worker-src 'self'; frame-src 'self' blob:; object-src 'none'; manifest-src 'self'; base-uri 'none'; form-action 'self'; "   \
+    "frame-ancestors 'none'"
+static const char csp_page[] = CSP_PAGE;
+static const char csp_page_https[] = CSP_PAGE "; upgrade-insecure-requests";
 static const char json_type[] = "application/json";
 static const char problem_type[] = "application/problem+json";
 
@@ -154,6 +157,11 @@ static void add(struct MHD_Response *r, const char *name, const char *value)
         log_bug("the header %s was refused", name);
 }
 
+static const char *csp_of(const struct request_private *p)
+{
+    return p->answer.csp == csp_page && p->loop->server->limits.hsts ? csp_page_https : p->answer.csp;
+}
+
 /* The headers that every answer has. */
 static void add_common(struct request_private *p, struct MHD_Response *r)
 {
@@ -165,7 +173,7 @@ static void add_common(struct request_private *p, struct MHD_Response *r)
     add(r, "X-Request-Id", req->id);
     add(r, "traceparent", trace);
     add(r, "Cache-Control", has_header(&p->answer, "Cache-Control") ? NULL : p->answer.cache);
-    add(r, "Content-Security-Policy", has_header(&p->answer, "Content-Security-Policy") ? NULL : p->answer.csp);
+    add(r, "Content-Security-Policy", has_header(&p->answer, "Content-Security-Policy") ? NULL : csp_of(p));
     add(r, "X-Content-Type-Options", "nosniff");
     add(r, "Referrer-Policy", "no-referrer");
     add(r, "Cross-Origin-Resource-Policy", "same-origin");
@@ -233,6 +241,8 @@ static struct MHD_Response *make_response(struct request_private *p)
 enum MHD_Result answer_queue(struct request_private *p)
 {
     check_not_modified(p);
+    if (p->answer.csp != csp_page)
+        cors_answer(p);
     if (p->answer.kind == ANSWER_NONE || p->req.arena.failed) {
         error_set(&p->req.err, ERR_INTERNAL,
                   p->req.arena.failed ? "the request's memory is used up" : "no answer was set");

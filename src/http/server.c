@@ -387,7 +387,8 @@ struct http_server *http_server_open(const struct http_app *app, const struct ht
     s->port = limits->port;
     s->loop_count = loops;
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    s->routes = route_index_open(app->routes, app->route_count, err);
+    s->routes =
+        cors_check(limits->cors_origins, err) == 0 ? route_index_open(app->routes, app->route_count, err) : NULL;
     signal(SIGPIPE, SIG_IGN); /* libmicrohttpd sends files with sendfile, which has no flag for it */
     if (s->stop_fd < 0)
         error_set(err, ERR_UNAVAILABLE, "cannot make an eventfd: %s", strerror(errno));

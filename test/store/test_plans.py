@@ -74,8 +74,11 @@ CASES = {
 
 D7, C7, J7 = "{document 7}", "{chunk 7}", "{job 7}"
 WORK = {
-    "api_key_create": (PAGE, ("{nothing}", USER, "name", "sk", "sk", "secret", "{x}", None)),
+    "api_key_addresses": (ONE, ("{key 7}",)),
+    "api_key_create": (PAGE, ("{nothing}", USER, "name", "sk", "sk", "secret", "{x}", None, None)),
+    "api_key_lock": (ONE, ("{key 7}",)),
     "api_key_revoke": (PAGE, ("{key 7}",)),
+    "api_key_rotate": (PAGE, ("{key 7}", "{nothing}", "sk", "another secret", "60")),
     "api_key_used": (PAGE, ("{key 7}",)),
     "audit_add": (ONE, ("{nothing}", "user", USER, "action", "document", D7, None, None, None, None)),
     "auth_me": (ONE, ()),
@@ -133,6 +136,7 @@ WORK = {
     "session_create": (ONE, ("{nothing}", USER, "hash", "60", None, None)),
     "session_end": (PAGE, ("{session 7}", "false")),
     "session_refresh": (PAGE, ("{session 7}", "old", "new", "1", "60")),
+    "usage_get": (ONE, ()),
     "usage_reserve": (ONE, ("1", "1", "10", "10")),
     "job_cancel": (ONE, (J7,)),
     "job_claim": (ONE, (J7, "worker", "60")),
