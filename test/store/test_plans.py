@@ -74,9 +74,9 @@ CASES = {
 
 D7, C7, J7 = "{document 7}", "{chunk 7}", "{job 7}"
 WORK = {
-    "api_key_addresses": (ONE, ("{key 7}",)),
+    "api_key_addresses": (PAGE, ("{key 7}",)),
     "api_key_create": (PAGE, ("{nothing}", USER, "name", "sk", "sk", "secret", "{x}", None, None)),
-    "api_key_lock": (ONE, ("{key 7}",)),
+    "api_key_lock": (PAGE, ("{key 7}",)),
     "api_key_revoke": (PAGE, ("{key 7}",)),
     "api_key_rotate": (PAGE, ("{key 7}", "{nothing}", "sk", "another secret", "60")),
     "api_key_used": (PAGE, ("{key 7}",)),
