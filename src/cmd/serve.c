@@ -4,8 +4,8 @@
 #include "cmd/model.h"
 
 #include "api/api.h"
-#include "api/oidc.h"
 #include "api/limiter.h"
+#include "api/oidc.h"
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/file.h"
