@@ -1,7 +1,6 @@
-/* answer.c - from a transaction to an answer: idempotency keys, the audit row, and the news for open event streams. */
+/* answer.c - from a transaction to an answer: idempotency keys, and the news for open event streams. */
 #include "api/api.h"
 
-#include "base/uuid.h"
 #include "crypto/hash.h"
 
 enum { KEY_MAX = 255 };
@@ -158,21 +157,6 @@ int api_answer_query(struct request *req, unsigned status, enum sql q, const cha
         return error_set(&req->err, ERR_INTERNAL, "%s: unexpected columns", sql_info[q].name);
     response_json(req, status, body);
     return 0;
-}
-
-int api_audit(struct db *db, struct request *req, const char *action, const char *object_type, const char *object_id,
-              const char *before, const char *after, struct error *err)
-{
-    struct uuid id = uuid_v7();
-    const char *actor_type = req->who.kind == 'k' ? "api_key" : "user";
-    const char *actor_id = req->who.kind == 'k' ? req->who.session_id : req->who.user_id;
-
-    return db_exec(db, SQL_AUDIT_ADD,
-                   ARGS(id.text, actor_type, actor_id, action, object_type, object_id, req->ip, req->id, before, after),
-                   err)
-                   < 0
-               ? -1
-               : 0;
 }
 
 void api_notify_document(struct request *req, const char *document_id, unsigned version, const char *status,

@@ -87,9 +87,12 @@ MUST_CHECK int api_answered_before(struct request *req, bool *ret);
 /* One statement whose first row has a column body (JSON) and perhaps etag; no row: NOT_FOUND. */
 MUST_CHECK int api_answer_query(struct request *req, unsigned status, enum sql q, const char *const *args, int nargs);
 
-/* One row for the audit log, in the transaction of the act. before and after are JSON or NULL, without secrets. */
+/* One row for the audit log, in the transaction of the act. before and after are JSON or NULL, without secrets. An action that ends in _failed, _refused or
+   _reused is told as refused. */
 MUST_CHECK int api_audit(struct db *db, struct request *req, const char *action, const char *object_type,
                          const char *object_id, const char *before, const char *after, struct error *err);
+/* Whether a read of a document's content is to be noted: the setting audit_reads. sensitive: by the document's classification. */
+bool api_audits_read(const struct request *req, bool sensitive);
 
 /* A mail to be sent once the transaction of the act commits: a template of tbl/mails.def, its values as a JSON object of printable texts. In the
    language of who has that address, else of who asks. to "": nobody; costs the same. */

@@ -283,12 +283,14 @@ int api_keys_rotate(struct request *req)
 
 static int revoke_tx(struct db *db, struct request *req, void *arg, struct answer *ret, struct error *err)
 {
-    (void)arg;
-    int n = db_exec(db, SQL_API_KEY_REVOKE, ARGS(req->args[0]), err);
+    struct rows r;
 
-    if (n == 0)
+    (void)arg;
+    if (db_query(db, &req->arena, SQL_API_KEY_REVOKE, ARGS(req->args[0]), &r, err) < 0)
+        return -1;
+    if (!row_next(&r))
         return error_set(err, ERR_NOT_FOUND, "no such key");
-    if (n < 0 || api_audit(db, req, "apikey.revoke", "api_key", req->args[0], NULL, NULL, err) < 0)
+    if (api_audit(db, req, "apikey.revoke", "api_key", req->args[0], row_text(&r, "before"), NULL, err) < 0)
         return -1;
     *ret = (struct answer){ .status = 204 };
     return 0;

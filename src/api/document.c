@@ -205,7 +205,7 @@ static const char *traceparent(struct request *req)
 
 /* What every stored version is followed by: its job, and the first line of its timeline. */
 static int follow_up(struct db *db, struct request *req, struct upload *u, const char *document_id, const char *action,
-                     struct str body, struct error *err)
+                     const char *before, struct str body, struct error *err)
 {
     struct sb detail = SB(&req->arena);
 
@@ -216,7 +216,7 @@ static int follow_up(struct db *db, struct request *req, struct upload *u, const
                     err)
         < 0)
         return -1;
-    return api_audit(db, req, action, "document", document_id, NULL, str_dup(&req->arena, body), err);
+    return api_audit(db, req, action, "document", document_id, before, str_dup(&req->arena, body), err);
 }
 
 static int create_tx(struct db *db, struct request *req, void *arg, struct answer *ret, struct error *err)
@@ -238,7 +238,7 @@ static int create_tx(struct db *db, struct request *req, void *arg, struct answe
     if (!row_next(&r))
         return error_set(err, ERR_INTERNAL, "DOCUMENT_CREATE: no row");
     struct str body = row_str(&r, "body");
-    if (follow_up(db, req, u, u->id.text, "document.create", body, err) < 0)
+    if (follow_up(db, req, u, u->id.text, "document.create", NULL, body, err) < 0)
         return -1;
     sb_printf(&location, "/api/v1/documents/%s", u->id.text);
     *ret = (struct answer){ .status = 201, .location = location.p, .etag = row_text(&r, "etag"), .body = body };
@@ -299,6 +299,7 @@ static int version_tx(struct db *db, struct request *req, void *arg, struct answ
     if (check_if_match(req, row_text(&r, "etag"), err) < 0)
         return -1;
     u->version = (unsigned)row_int(&r, "version") + 1;
+    const char *before = row_text(&r, "body");
     if (api_quota_reserve(db, req, 0, req->upload.size, err) < 0)
         return -1;
     if (db_query(db, a, SQL_DOCUMENT_VERSION_ADD,
@@ -310,7 +311,7 @@ static int version_tx(struct db *db, struct request *req, void *arg, struct answ
     if (!row_next(&r))
         return error_set(err, ERR_INTERNAL, "DOCUMENT_VERSION_ADD: no row");
     struct str body = row_str(&r, "body");
-    if (follow_up(db, req, u, u->document_id, "document.version", body, err) < 0)
+    if (follow_up(db, req, u, u->document_id, "document.version", before, body, err) < 0)
         return -1;
     *ret = (struct answer){ .status = 201, .etag = row_text(&r, "etag"), .body = body };
     return 0;
@@ -411,8 +412,8 @@ static int trash_tx(struct db *db, struct request *req, void *arg, struct answer
     struct str body = row_str(&r, "body");
     *ret = restore ? (struct answer){ .status = 200, .etag = row_text(&r, "etag"), .body = body }
                    : (struct answer){ .status = 204 };
-    return api_audit(db, req, restore ? "document.restore" : "document.trash", "document", req->args[0], NULL, NULL,
-                     err);
+    return api_audit(db, req, restore ? "document.restore" : "document.trash", "document", req->args[0],
+                     row_text(&r, "before"), row_text(&r, "after"), err);
 }
 
 int documents_trash(struct request *req)
@@ -439,7 +440,7 @@ static int reprocess_tx(struct db *db, struct request *req, void *arg, struct an
 {
     struct upload *u = arg;
     struct rows    r;
-    struct sb      b = SB(&req->arena);
+    struct sb      b = SB(&req->arena), after = SB(&req->arena);
 
     if (db_query(db, &req->arena, SQL_DOCUMENT_REPROCESS, ARGS(req->args[0]), &r, err) < 0)
         return -1;
@@ -451,8 +452,9 @@ static int reprocess_tx(struct db *db, struct request *req, void *arg, struct an
         < 0)
         return -1;
     sb_printf(&b, "{\"job_id\":\"%s\"}", u->job.id.text);
+    sb_printf(&after, "{\"status\":\"pending\",\"job_id\":\"%s\"}", u->job.id.text);
     *ret = (struct answer){ .status = 202, .body = sb_str(&b) };
-    return api_audit(db, req, "document.reprocess", "document", req->args[0], NULL, NULL, err);
+    return api_audit(db, req, "document.reprocess", "document", req->args[0], row_text(&r, "before"), after.p, err);
 }
 
 int documents_reprocess(struct request *req)
@@ -487,41 +489,63 @@ static const char *served_type(const char *mime)
     return "application/octet-stream";
 }
 
+/* A read of content: the statement's row, and in the same transaction the note of it, where one is to be made. */
+struct reading {
+    struct request *req;
+    enum sql        sql;
+    const char     *action;
+    struct rows     rows;
+};
+
+static int reading_tx(struct db *db, void *arg, struct error *err)
+{
+    struct reading *x = arg;
+    struct request *req = x->req;
+    struct sb       after = SB(&req->arena);
+
+    if (db_query(db, &req->arena, x->sql, ARGS(req->args[0], request_param(req, "version")), &x->rows, err) < 0)
+        return -1;
+    if (!row_next(&x->rows))
+        return error_set(err, ERR_NOT_FOUND, "no such document or version");
+    if (rows_have(&x->rows, "text") && row_null(&x->rows, "text"))
+        return error_say(err, ERR_CONFLICT, NULL, "The text of this version is not read yet, or could not be.");
+    if (!api_audits_read(req, row_bool(&x->rows, "sensitive")))
+        return 0;
+    sb_printf(&after, "{\"version\":%s}", row_text(&x->rows, "version"));
+    return api_audit(db, req, x->action, "document", req->args[0], NULL, after.p, err);
+}
+
+static int read_content(struct reading *x)
+{
+    return db_in_tx(api_db(x->req), api_scope(x->req), reading_tx, x, &x->req->err);
+}
+
 int documents_content(struct request *req)
 {
-    const char *disposition = request_param(req, "disposition");
-    struct rows r;
-    uint64_t    size;
-    int         fd;
+    const char    *disposition = request_param(req, "disposition");
+    struct reading x = { .req = req, .sql = SQL_DOCUMENT_CONTENT, .action = "document.download" };
+    struct rows   *r = &x.rows;
+    uint64_t       size;
+    int            fd;
 
-    if (db_query_alone(api_db(req), api_scope(req), &req->arena, SQL_DOCUMENT_CONTENT,
-                       ARGS(req->args[0], request_param(req, "version")), &r, &req->err)
-        < 0)
+    if (read_content(&x) < 0)
         return -1;
-    if (!row_next(&r))
-        return error_set(&req->err, ERR_NOT_FOUND, "no such document or version");
-    if (blob_open(api_of(req)->blobs, req->who.tenant_id, row_text(&r, "sha256"), &fd, &size, &req->err) < 0)
+    if (blob_open(api_of(req)->blobs, req->who.tenant_id, row_text(r, "sha256"), &fd, &size, &req->err) < 0)
         return req->err.code == ERR_NOT_FOUND ? (req->err = (struct error){ 0 },
                                                  error_set(&req->err, ERR_INTERNAL, "the blob of a document is gone"))
                                               : -1;
-    response_file(req, fd, size, served_type(row_text(&r, "mime_type")), row_text(&r, "name"),
-                  strcmp(disposition, "inline") == 0, row_text(&r, "sha256"));
+    response_file(req, fd, size, served_type(row_text(r, "mime_type")), row_text(r, "name"),
+                  strcmp(disposition, "inline") == 0, row_text(r, "sha256"));
     return 0;
 }
 
 int documents_text(struct request *req)
 {
-    struct rows r;
+    struct reading x = { .req = req, .sql = SQL_DOCUMENT_TEXT, .action = "document.read_text" };
 
-    if (db_query_alone(api_db(req), api_scope(req), &req->arena, SQL_DOCUMENT_TEXT,
-                       ARGS(req->args[0], request_param(req, "version")), &r, &req->err)
-        < 0)
+    if (read_content(&x) < 0)
         return -1;
-    if (!row_next(&r))
-        return error_set(&req->err, ERR_NOT_FOUND, "no such document or version");
-    if (row_null(&r, "text"))
-        return error_say(&req->err, ERR_CONFLICT, NULL, "The text of this version is not read yet, or could not be.");
-    response_text(req, 200, "text/plain; charset=utf-8", row_str(&r, "text"));
+    response_text(req, 200, "text/plain; charset=utf-8", row_str(&x.rows, "text"));
     return 0;
 }
 

@@ -70,17 +70,16 @@ static int delete_tx(struct db *db, struct request *req, void *arg, struct answe
     struct rows r;
 
     (void)arg;
-    int n = db_exec(db, SQL_FOLDER_DELETE, ARGS(req->args[0]), err);
-    if (n < 0)
+    if (db_query(db, &req->arena, SQL_FOLDER_DELETE, ARGS(req->args[0]), &r, err) < 0)
         return -1;
-    if (n == 0) {
+    if (!row_next(&r)) {
         if (db_query(db, &req->arena, SQL_FOLDER_EXISTS, ARGS(req->args[0]), &r, err) < 0)
             return -1;
         return r.count > 0 ? error_say(err, ERR_CONFLICT, NULL, "The folder is not empty.")
                            : error_set(err, ERR_NOT_FOUND, "no such folder");
     }
     *ret = (struct answer){ .status = 204 };
-    return api_audit(db, req, "folder.delete", "folder", req->args[0], NULL, NULL, err);
+    return api_audit(db, req, "folder.delete", "folder", req->args[0], row_text(&r, "before"), NULL, err);
 }
 
 int folders_delete(struct request *req)

@@ -71,6 +71,9 @@ int folders_delete(struct request *req);
 int jobs_retry(struct request *req);
 /* event.c */
 int events_open(struct request *req);
+/* audit.c */
+int audit_export(struct request *req);
+int audit_verify_get(struct request *req);
 /* search.c */
 int search_post(struct request *req);
 int search_get(struct request *req);

@@ -25,7 +25,8 @@ static int retry_tx(struct db *db, struct request *req, void *arg, struct answer
         && db_exec(db, SQL_DOCUMENT_PENDING, ARGS(row_text(&r, "document_id"), row_text(&r, "version")), err) < 0)
         return -1;
     *ret = (struct answer){ .status = 202, .body = S("{\"state\":\"queued\"}") };
-    return api_audit(db, req, "job.retry", "job", req->args[0], NULL, NULL, err);
+    return api_audit(db, req, "job.retry", "job", req->args[0], row_text(&r, "before"),
+                     "{\"state\":\"queued\",\"attempts\":0}", err);
 }
 
 int jobs_retry(struct request *req)

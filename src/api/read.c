@@ -1,5 +1,6 @@
 /* read.c - the read lane: a route row and a .sql file, no C per endpoint. Binds path and query parameters in the order of the row, sends
-   the statement down the loop's pipeline, writes what came back. Cursors are signed, and bound to tenant, route and filters. */
+   the statement down the loop's pipeline, writes what came back. Cursors are signed, and bound to tenant, route and filters. A statement with the
+   columns sensitive and document_id shows content: what of it is to be noted in the audit log is read once more, on the work lane. */
 #include "api/read.h"
 
 #include "base/clock.h"
@@ -12,6 +13,7 @@ struct read {
     struct pipeline_query query;
     struct request       *req;
     const char           *args[MAX_ARGS];
+    struct rows           rows; /* of a read on the work lane */
 };
 
 /* What a cursor is good for: this tenant, route and these filters; everything but the cursor itself and the page size. */
@@ -106,17 +108,6 @@ int read_answer(struct request *req, struct rows *r)
     return 0;
 }
 
-static void done(struct pipeline_query *q, struct rows *rows, const struct error *err)
-{
-    struct request *req = ((struct read *)q)->req;
-
-    if (err->code != ERR_NONE)
-        req->err = *err;
-    else if (read_answer(req, rows) < 0)
-        assert(req->err.code != ERR_NONE);
-    request_done(req);
-}
-
 /* Lists whose statement depends on what is asked for, because a plan is made once for all: the first row whose parameter is given and is not
    what its own statement takes. */
 static const struct alternative {
@@ -129,6 +120,8 @@ static const struct alternative {
     { SQL_GET_DOCUMENTS, "folder_id", "", SQL_GET_DOCUMENTS_IN_FOLDER },
     { SQL_GET_DOCUMENTS, "status", "processed", SQL_GET_DOCUMENTS_UNPROCESSED },
     { SQL_GET_JOBS, "state", "succeeded", SQL_GET_JOBS_UNFINISHED },
+    { SQL_GET_AUDIT, "object_id", "", SQL_GET_AUDIT_OF_OBJECT },
+    { SQL_GET_AUDIT, "actor", "", SQL_GET_AUDIT_OF_ACTOR },
 };
 
 static enum sql statement_of(const struct request *req)
@@ -149,13 +142,16 @@ static bool reads_all(const struct request *req, enum sql sql)
     return sql == SQL_GET_DOCUMENTS_SORTED || request_param_bool(req, "count", false);
 }
 
-int api_read(struct request *req)
+/* The request's statement with its arguments; NULL and req->err when they are not right. */
+static struct read *read_bind(struct request *req)
 {
     struct read *read = arena_alloc(&req->arena, sizeof *read);
     int          n = 0;
 
-    if (!read)
-        return error_set(&req->err, ERR_TOO_LARGE, "no memory for a read");
+    if (!read) {
+        error_set(&req->err, ERR_TOO_LARGE, "no memory for a read");
+        return NULL;
+    }
     for (unsigned i = 0; i < ARRAY_LEN(req->args) && req->args[i]; i++)
         read->args[n++] = req->args[i];
     for (size_t i = 0; req->route->params && req->route->params[i].name; i++) {
@@ -163,17 +159,75 @@ int api_read(struct request *req)
         if (req->route->params[i].type != PARAM_CURSOR)
             read->args[n++] = req->params[i];
         else if (cursor_read(req, req->params[i], &read->args[n], &read->args[n + 1]) < 0)
-            return -1;
+            return NULL;
         else
             n += 2;
     }
     read->req = req;
-    read->query = (struct pipeline_query){ .sql = statement_of(req),
-                                           .scope = api_scope(req),
-                                           .args = read->args,
-                                           .nargs = n,
-                                           .arena = &req->arena,
-                                           .done = done };
+    read->query = (struct pipeline_query){
+        .sql = statement_of(req), .scope = api_scope(req), .args = read->args, .nargs = n, .arena = &req->arena
+    };
+    return read;
+}
+
+/* --- what the audit log notes --- */
+
+/* Whether these rows show content that may not be seen without a note of it. */
+static bool is_audited(const struct request *req, const struct rows *rows)
+{
+    struct rows first = *rows;
+
+    return rows_have(rows, "sensitive") && row_next(&first) && api_audits_read(req, row_bool(&first, "sensitive"));
+}
+
+static int audited_tx(struct db *db, void *arg, struct error *err)
+{
+    struct read    *read = arg;
+    struct request *req = read->req;
+    struct sb       after = SB(&req->arena);
+
+    if (db_query(db, &req->arena, read->query.sql, read->args, read->query.nargs, &read->rows, err) < 0)
+        return -1;
+    struct rows first = read->rows;
+    if (!row_next(&first))
+        return error_set(err, ERR_NOT_FOUND, "no row");
+    sb_puts(&after, "{\"route\":");
+    sb_json(&after, req->route->pattern);
+    sb_putc(&after, '}');
+    return api_audit(db, req, "document.read_text", "document", row_text(&first, "document_id"), NULL, after.p, err);
+}
+
+/* On the work lane: the same read and its row in one transaction. */
+static int read_audited(struct request *req)
+{
+    struct read *read = read_bind(req);
+
+    if (!read || db_in_tx(api_db(req), api_scope(req), audited_tx, read, &req->err) < 0)
+        return -1;
+    return read_answer(req, &read->rows);
+}
+
+static void done(struct pipeline_query *q, struct rows *rows, const struct error *err)
+{
+    struct request *req = ((struct read *)q)->req;
+
+    if (err->code != ERR_NONE)
+        req->err = *err;
+    else if (is_audited(req, rows)) {
+        request_to_work(req, read_audited);
+        return;
+    } else if (read_answer(req, rows) < 0)
+        assert(req->err.code != ERR_NONE);
+    request_done(req);
+}
+
+int api_read(struct request *req)
+{
+    struct read     *read = read_bind(req);
     struct api_loop *loop = req->loop_state;
+
+    if (!read)
+        return -1;
+    read->query.done = done;
     return pipeline_submit(reads_all(req, read->query.sql) ? loop->slow : loop->quick, &read->query, &req->err);
 }

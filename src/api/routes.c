@@ -33,6 +33,7 @@
 #define CHOICE(n, v, f)   { .name = n, .type = PARAM_ENUM, .values = v, .fallback = f }
 #define ID(n)             { .name = n, .type = PARAM_UUID }
 #define TEXT(n, m)        { .name = n, .type = PARAM_TEXT, .min = 1, .max = m }
+#define TIME(n)           { .name = n, .type = PARAM_TIME }
 #define NUMBER(n, lo, hi) { .name = n, .type = PARAM_UINT, .min = lo, .max = hi }
 
 /* method, pattern, permission, lane, body, handler */
@@ -148,6 +149,13 @@ const struct route api_routes[] = {
     { READ(V1 "/jobs/{id}", PERM(document_read), GET_JOB) },
     { WORK("POST", V1 "/jobs/{id}/retry", PERM(document_reprocess), BODY_NONE, jobs_retry) },
     { WORK("GET", V1 "/events", PERM_SIGNED_IN, BODY_NONE, events_open) },
+
+    { READ(V1 "/audit", PERM(audit_read), GET_AUDIT),
+      .params =
+          LIST(TEXT("action", 64), ID("actor"), TEXT("object_type", 64), ID("object_id"), TIME("from"), TIME("to"), ) },
+    { WORK("GET", V1 "/audit/export", PERM(audit_export), BODY_NONE, audit_export),
+      .params = PARAMS(CHOICE("format", "jsonl|csv", "jsonl"), TIME("from"), TIME("to")) },
+    { WORK("GET", V1 "/audit/verify", PERM(audit_read), BODY_NONE, audit_verify_get) },
 };
 const size_t api_route_count = ARRAY_LEN(api_routes);
 

@@ -164,7 +164,13 @@ static int refresh_tx(struct db *db, void *arg, struct error *err)
     x->outcome = row_text(&r, "outcome");
     x->s.user_id = row_text(&r, "user_id");
     snprintf(x->s.role, sizeof x->s.role, "%s", row_text(&r, "role"));
-    return r.bad ? error_set(err, ERR_INTERNAL, "SESSION_REFRESH: unexpected columns") : 0;
+    if (r.bad)
+        return error_set(err, ERR_INTERNAL, "SESSION_REFRESH: unexpected columns");
+    if (strcmp(x->outcome, "reused") != 0)
+        return 0;
+    memcpy(x->req->who.tenant_id, x->s.tenant_id, 36); /* whose session it is, for the audit row */
+    memcpy(x->req->who.user_id, x->s.user_id, 36);
+    return api_audit(db, x->req, "auth.refresh_reused", "session", x->s.id, NULL, "{\"session\":\"ended\"}", err);
 }
 
 /* Splits a refresh token; false when it has not the form of one. */
@@ -206,10 +212,24 @@ int auth_refresh(struct request *req)
     return 0;
 }
 
+static int logout_tx(struct db *db, void *arg, struct error *err)
+{
+    struct request *req = ((void **)arg)[0];
+    bool            all = *(bool *)((void **)arg)[1];
+    struct rows    *ended = ((void **)arg)[2];
+
+    if (db_query(db, &req->arena, SQL_SESSION_END, ARGS(req->who.session_id, all ? "t" : "f"), ended, err) < 0)
+        return -1;
+    for (struct rows each = *ended; row_next(&each);)
+        if (api_audit(db, req, "auth.logout", "session", row_text(&each, "id"), NULL, NULL, err) < 0)
+            return -1;
+    return 0;
+}
+
 int auth_logout(struct request *req)
 {
     struct json_fields f;
-    struct rows        r;
+    struct rows        ended;
     bool               all = false;
 
     if (req->json) {
@@ -222,12 +242,10 @@ int auth_logout(struct request *req)
     }
     if (req->who.kind != 'u')
         return error_say(&req->err, ERR_FORBIDDEN, NULL, "An API key has no session to end; revoke the key.");
-    if (db_query_alone(api_db(req), api_scope(req), &req->arena, SQL_SESSION_END,
-                       ARGS(req->who.session_id, all ? "t" : "f"), &r, &req->err)
-        < 0)
+    if (db_in_tx(api_db(req), api_scope(req), logout_tx, (void *[]){ req, &all, &ended }, &req->err) < 0)
         return -1;
-    while (row_next(&r))
-        auth_cache_forget_session(api_of(req)->auth, row_text(&r, "id"));
+    while (row_next(&ended))
+        auth_cache_forget_session(api_of(req)->auth, row_text(&ended, "id"));
     response_empty(req, 204);
     return 0;
 }

@@ -1,5 +1,6 @@
-/* admin.c - `dms admin tenants | users [ORGANIZATION] | mail [FILE]`: what an operator looks at. Reads as the operators' role. */
-#include "cmd/app.h"
+/* admin.c - `dms admin tenants | users [ORGANIZATION] | mail [FILE]`: what an operator looks at. Reads as the operators' role.
+   `dms admin audit` is admin_audit.c. */
+#include "cmd/admin.h"
 #include "cmd/cmd.h"
 
 #include "base/file.h"
@@ -40,10 +41,10 @@ static const struct argp_option option_rows[] = {
 static const struct argp parser = {
     .options = option_rows,
     .parser = parse,
-    .args_doc = "tenants | users [ORGANIZATION] | mail [FILE]",
+    .args_doc = "tenants | users [ORGANIZATION] | mail [FILE] | audit verify [FILE]",
     .doc =
         "Lists the organizations, their people, or the mail that was written to files for want of an SMTP server (oldest first); with "
-        "FILE, one message as it is.",
+        "FILE, one message as it is. `dms admin audit --help` says what is checked there.",
 };
 
 /* Prints rows by the columns named: as a table, or as a JSON array. numbers: how many of the last columns are numbers. */
@@ -192,13 +193,23 @@ int cmd_admin(int argc, char **argv)
 
     if (app_open(&app, &argc, argv) < 0)
         return 2;
+    if (argc > 1 && strcmp(argv[1], "audit") == 0) {
+        char name[] = "dms admin audit";
+
+        argv[1] = name;
+        status = admin_audit(&app, argc - 1, argv + 1);
+        app_close(&app);
+        return status;
+    }
     app_arguments(&app, &parser, argc, argv, &o);
     for (size_t i = 0; o.what && i < ARRAY_LEN(kinds); i++)
         if (strcmp(o.what, kinds[i].name) == 0)
             status = kinds[i].run(&app, &o, &err) < 0 ? app_fail(&err) : 0;
     if (status == 2)
-        fputs("dms: say what: `dms admin tenants`, `dms admin users [ORGANIZATION]` or `dms admin mail [FILE]`.\n",
-              stderr);
+        fputs(
+            "dms: say what: `dms admin tenants`, `dms admin users [ORGANIZATION]`, `dms admin mail [FILE]` or `dms admin audit "
+            "verify [FILE]`.\n",
+            stderr);
     app_close(&app);
     return status;
 }

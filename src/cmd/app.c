@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "crypto/token.h"
 #include "store/guard.h"
 
 #include <errno.h>
@@ -405,6 +406,20 @@ const char *app_redis(struct app *app, struct error *err)
         return NULL;
     sb_printf(&b, "unix://:%s@%s/redis.sock", password, app->run_dir);
     return sb_str(&b).p;
+}
+
+struct token_keys *app_token_keys(struct app *app, struct error *err)
+{
+    struct arena       a = ARENA(3 * PATH_MAX); /* not the installation's: a worker asks again and again */
+    const char        *path = path_join(&a, app->secrets_dir, "jwt.key");
+    struct token_keys *keys = NULL;
+
+    if (access(path, R_OK) == 0)
+        keys = token_keys_open(path, app->public_url, err);
+    else
+        error_say(err, ERR_UNAVAILABLE, NULL, "The signing key %.150s is not there, or may not be read.", path);
+    arena_free(&a);
+    return keys;
 }
 
 static void warn(const char *sentence)

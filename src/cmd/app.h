@@ -7,6 +7,8 @@
 
 #include <argp.h>
 
+struct token_keys;
+
 /* Roles of PostgreSQL (migrations/bootstrap.sql). ADMIN exists in the private PostgreSQL only and may create the database. */
 enum app_role { APP_ROLE_APP, APP_ROLE_OWNER, APP_ROLE_OPS, APP_ROLE_ADMIN, APP_ROLES };
 
@@ -42,6 +44,9 @@ void app_arguments(struct app *app, const struct argp *parser, int argc, char **
 const char *app_database(struct app *app, enum app_role role, struct error *err);
 /* URL of Redis: the setting, or unix://:PASSWORD@/path/of/redis.sock. */
 const char *app_redis(struct app *app, struct error *err);
+
+/* The keys that sign, if there are any: only the API makes them. NULL and a sentence when there are none (yet), or they may not be read. */
+struct token_keys *app_token_keys(struct app *app, struct error *err);
 
 /* For api and worker, before anything else: refuses settings that are unsafe in production (env prod), a role that could get around
    row level security, and a schema that is not this program's. Warnings go to the log. */

@@ -23,6 +23,7 @@ static void fclosep(FILE **f)
         fclose(*f);
 }
 
+enum { AUDIT_LAG_MOST_S = 30 };
 enum { LOG_TAIL = 256 << 10, LOG_LINES_LEAST = 1, ASK_MS = 10000 };
 
 /* Adds a sentence to the evidence; returns ok. */
@@ -234,6 +235,23 @@ bool check_row_security(struct readiness *r)
     return saw(
         r, true,
         "every tenant table has forced row level security; the application's role owns nothing and cannot get around it");
+}
+
+/* Every route that changes something writes its row: test/api/test_audit.py. Here: nobody can take one back, and the chain grows. */
+bool check_audit(struct readiness *r)
+{
+    struct rows rows;
+
+    if (!one_row(r, SQL_READINESS_AUDIT, &rows))
+        return false;
+    bool     only = row_bool(&rows, "append_only"), noted = row_bool(&rows, "noted");
+    double   lag_s = row_real(&rows, "lag");
+    unsigned status = ask(r, "GET", "/api/v1/audit", NULL, NULL, NULL);
+    return saw(
+        r, !rows.bad && only && noted && lag_s < AUDIT_LAG_MOST_S && status == 401,
+        "the application %s change audit rows; new rows %s noted for the chain; the oldest waits %.0f s for its number; GET /audit "
+        "without a credential answers %u",
+        only ? "cannot" : "CAN", noted ? "are" : "are NOT", lag_s, status);
 }
 
 static bool has_metrics(struct readiness *r, const char *const *names, size_t n)

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "crypto/token.h"
 #include "jobs/jobs.h"
 #include "queue/node.h"
 #include "queue/take.h"
@@ -27,6 +28,9 @@ enum {
     RECONCILE_MS = 2000,
     FOLD_MS = 1000,
     FOLD_PASSAGES = 2000,
+    SEAL_MS = 1000,
+    SEAL_ROWS = 2000,
+    SIGN_MS = 60 * 1000, /* how often it is looked for heads of audit logs that are to be signed */
     RESTORE_MS = 10 * 1000,
     SHARE_MS = 2000,
     ERASE_MS = 10 * 1000,
@@ -344,19 +348,39 @@ static bool embed_missing(struct worker *w)
     return made >= 0 && made < MISSING_AT_ONCE;
 }
 
+/* The keys are read each time: they may be made after us, or followed by others. */
+static void sign_audit(struct worker *w)
+{
+    struct error       why = { 0 };
+    struct token_keys *keys = app_token_keys(w->app, &why);
+
+    if (!keys)
+        log_at(LOG_WARNING, "audit logs are not signed: %s", error_text(&why));
+    else
+        audit_checkpoints(w->db, keys, (unsigned)w->app->settings->audit_checkpoint);
+    token_keys_close(keys);
+}
+
 struct house {
-    int64_t  renew_us, reconcile_us, fold_us, restore_us, share_us, erase_us, missing_us, hourly_us;
+    int64_t  renew_us, reconcile_us, fold_us, seal_us, sign_us, restore_us, share_us, erase_us, missing_us, hourly_us;
     uint64_t told[METRICS_OF_WORKERS];
 };
 
 static void keep_house(struct worker *w, struct house *h)
 {
+    unsigned each_ms = (unsigned)w->app->settings->audit_checkpoint * 1000;
+    unsigned sign_ms = each_ms < SIGN_MS ? each_ms : SIGN_MS;
+
     if (is_due(&h->renew_us, (unsigned)w->app->settings->job_lease * 1000 / 3))
         renew(w);
     if (is_due(&h->reconcile_us, RECONCILE_MS))
         reconcile(w);
     if (is_due(&h->fold_us, FOLD_MS) && call_for_number(w, SQL_PROCESS_FOLD, FOLD_PASSAGES, "folded") == FOLD_PASSAGES)
         h->fold_us = 0; /* there is more */
+    if (is_due(&h->seal_us, SEAL_MS) && call_for_number(w, SQL_AUDIT_SEAL, SEAL_ROWS, "sealed") == SEAL_ROWS)
+        h->seal_us = 0;
+    if (is_due(&h->sign_us, sign_ms))
+        sign_audit(w);
     if (is_due(&h->restore_us, RESTORE_MS)) {
         unsigned n = taker_restore(w->taker);
 
@@ -409,7 +433,7 @@ static bool wind_down(struct worker *w, struct house *h, const sigset_t *signals
 static int run(struct worker *w, unsigned threads, struct error *err)
 {
     int64_t      soon_us = clock_steady_us() + SOON_MS * INT64_C(1000); /* the start is not to be held up */
-    struct house h = { .hourly_us = soon_us, .missing_us = soon_us };
+    struct house h = { .hourly_us = soon_us, .missing_us = soon_us, .sign_us = soon_us };
     sigset_t     signals;
 
     sigemptyset(&signals);

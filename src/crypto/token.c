@@ -187,6 +187,27 @@ int token_verify(const struct token_keys *k, struct str token, int64_t now, stru
     return 0;
 }
 
+int token_sign_text(struct token_keys *k, struct str text, char ret_kid[TOKEN_KID_SIZE],
+                    unsigned char ret[TOKEN_SIGNATURE], struct error *err)
+{
+    size_t      n = TOKEN_SIGNATURE;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool        ok = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, k->key) == 1
+              && EVP_DigestSign(ctx, ret, &n, (const unsigned char *)text.p, text.n) == 1;
+
+    EVP_MD_CTX_free(ctx);
+    memcpy(ret_kid, k->kid, sizeof k->kid);
+    return ok && n == TOKEN_SIGNATURE ? 0 : error_set(err, ERR_UNAVAILABLE, "no memory for a signature");
+}
+
+int token_check_text(struct token_keys *k, const char *kid, struct str text,
+                     const unsigned char signature[TOKEN_SIGNATURE])
+{
+    if (strcmp(kid, k->kid) != 0)
+        return -1;
+    return signature_good(k, text, (struct str){ (const char *)signature, TOKEN_SIGNATURE });
+}
+
 void token_jwks(const struct token_keys *k, struct sb *out)
 {
     char x[64];

@@ -4,7 +4,11 @@
 
 #include "base/text.h"
 
-enum { TOKEN_MAX = 4096 }; /* bytes; longer is refused unread */
+enum {
+    TOKEN_MAX = 4096, /* bytes; longer is refused unread */
+    TOKEN_KID_SIZE = 17,
+    TOKEN_SIGNATURE = 64
+};
 
 struct token_keys; /* the signing key and what verifies; immutable, any thread */
 
@@ -23,6 +27,12 @@ const char *token_sign(const struct token_keys *k, struct arena *a, const struct
 /* -1 and ERR_UNAUTHORIZED on anything that is not exactly a token of ours, for now (30 s of leeway). */
 MUST_CHECK int token_verify(const struct token_keys *k, struct str token, int64_t now, struct token_claims *ret,
                             struct error *err);
+/* Another text than a token, with the key that signs now; it must begin so that it is never taken for one. ret_kid: that key's id. */
+MUST_CHECK int token_sign_text(struct token_keys *k, struct str text, char ret_kid[TOKEN_KID_SIZE],
+                               unsigned char ret[TOKEN_SIGNATURE], struct error *err);
+/* 1: signed so, 0: not, -1: the key of that id is not here (any more). */
+int token_check_text(struct token_keys *k, const char *kid, struct str text,
+                     const unsigned char signature[TOKEN_SIGNATURE]);
 /* The JSON Web Key Set with the public key. */
 void token_jwks(const struct token_keys *k, struct sb *out);
 

@@ -32,6 +32,7 @@ static const struct {
     { offsetof(struct settings, embed_provider), "local http none" },
     { offsetof(struct settings, embed_precision), "fp32 bf16" },
     { offsetof(struct settings, smtp_starttls), "auto required off" },
+    { offsetof(struct settings, audit_reads), "none sensitive all" },
     { offsetof(struct settings, default_plan), "free pro enterprise unlimited" },
 };
 

@@ -196,6 +196,8 @@ bool        request_param_bool(const struct request *req, const char *name, bool
 MUST_CHECK int request_if_match(struct request *req, const char *etag);
 /* A read-lane request whose answer is set, or whose req->err is: sends it. On the loop's thread. */
 void request_done(struct request *req);
+/* Instead of request_done: the read turned out to need the work lane, where handle runs as a handler does. On the loop's thread. */
+void request_to_work(struct request *req, int (*handle)(struct request *req));
 /* What AUTH_ASKED came to. known: req->who is filled; else authenticate_slow is asked. On the loop's thread. */
 void request_authenticated(struct request *req, bool known);
 

@@ -161,6 +161,7 @@ struct request_private {
     struct work      work;
     struct loop_call back;
     void (*after)(struct request_private *p); /* on the loop, when the work is done */
+    int (*handle)(struct request *req);       /* of request_to_work; NULL: the route's */
     int      result;
     uint64_t bytes_out;
     alignas(max_align_t) char first[REQUEST_FIRST]; /* the arena's first memory; last, as it is not cleared */

@@ -174,7 +174,7 @@ static void run_handler(struct work *w, void *thread)
 
     p->req.thread = thread;
     enter_context(&p->req);
-    p->result = body_finish(p) < 0 ? -1 : p->req.route->handle(&p->req);
+    p->result = body_finish(p) < 0 ? -1 : (p->handle ? p->handle : p->req.route->handle)(&p->req);
     log_context = (struct log_context){ 0 };
     loop_call(p->loop->loop, &p->back);
 }
@@ -201,6 +201,17 @@ void request_done(struct request *req)
     settle(p, req->err.code != ERR_NONE && p->answer.kind == ANSWER_NONE ? -1 : 0);
     p->done = true;
     request_resume(p);
+}
+
+void request_to_work(struct request *req, int (*handle)(struct request *req))
+{
+    struct request_private *p = private_of(req);
+
+    p->handle = handle;
+    if (request_work(p, run_handler, handler_done))
+        return;
+    error_set(&req->err, ERR_UNAVAILABLE, "the work lane is full");
+    request_done(req);
 }
 
 void request_give_up(struct request_private *p)

@@ -54,6 +54,10 @@ typedef int job_fn(struct job_run *run, struct error *err);
    last line of its timeline, or what comes next. */
 void job_tell(struct job_run *run, const char *status, const char *step);
 
+/* audit.c: signs the heads of audit logs that have grown and were not signed for age_s seconds. */
+struct token_keys;
+void audit_checkpoints(struct db *db, struct token_keys *keys, unsigned age_s);
+
 /* A thread's place: the job it has in hand, for who renews leases. */
 struct job_slot;
 struct job_slot *job_slot_open(void);

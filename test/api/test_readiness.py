@@ -77,7 +77,7 @@ def test_all_items_are_there_and_nothing_unbuilt_passes(place):
         if item["answer"] != "check":
             assert item["state"] == "open"
     passed = {i["id"] for i in report["items"] if i["state"] == "pass"}
-    assert {"1.3.2", "1.4.3", "1.4.4", "2.1.1", "2.2.2", "2.3.1", "3.1.2", "3.2.1", "3.2.2", "3.2.3", "4.1.4", "6.1.1", "6.1.2"} <= passed, report
+    assert {"1.3.2", "1.4.3", "1.4.4", "2.1.1", "2.2.2", "2.3.1", "2.3.5", "3.1.2", "3.2.1", "3.2.2", "3.2.3", "4.1.4", "6.1.1", "6.1.2"} <= passed, report
     assert report["blockers"] == len([i for i in report["items"] if i["state"] == "fail"]) == 0
 
 
@@ -102,6 +102,9 @@ DATABASE = [
     ("2.3.1", "ALTER TABLE dms.document NO FORCE ROW LEVEL SECURITY", "ALTER TABLE dms.document FORCE ROW LEVEL SECURITY"),
     ("2.3.1", "ALTER TABLE dms.chunk DISABLE ROW LEVEL SECURITY", "ALTER TABLE dms.chunk ENABLE ROW LEVEL SECURITY"),
     ("2.3.1", "ALTER ROLE dms_app BYPASSRLS", "ALTER ROLE dms_app NOBYPASSRLS"),
+    ("2.3.5", "GRANT UPDATE (after) ON dms.audit TO dms_app", "REVOKE UPDATE (after) ON dms.audit FROM dms_app"),
+    ("2.3.5", "GRANT INSERT ON dms.audit_chain TO dms_app", "REVOKE INSERT ON dms.audit_chain FROM dms_app"),
+    ("2.3.5", "ALTER TABLE dms.audit DISABLE TRIGGER audit_opened", "ALTER TABLE dms.audit ENABLE TRIGGER audit_opened"),
 ]
 
 
@@ -111,6 +114,15 @@ def test_database_items_fail_when_it_is_broken(place, item, wrong, right):
     with broken(lambda: sql(place, wrong), lambda: sql(place, right)):
         assert state(place, item) == "fail"
     assert state(place, item) == "pass"
+
+
+def test_audit_item_fails_while_nothing_is_sealed(place):
+    with place.database() as sealer:
+        sealer.execute("SELECT pg_advisory_lock(hashtextextended('dms.audit_seal', 0))")
+        with broken(lambda: sql(place, "INSERT INTO audit_open SELECT tenant_id, gen_random_uuid(), now() - interval '1 hour' FROM tenant LIMIT 1"),
+                    lambda: sql(place, "DELETE FROM audit_open WHERE opened_at < now() - interval '1 minute'")):
+            assert state(place, "2.3.5") == "fail"
+    assert state(place, "2.3.5") == "pass"
 
 
 def test_migrations_item_fails_on_a_foreign_checksum(place):
@@ -168,7 +180,7 @@ def child(server, word):
     return next(p for p in server.processes() if f" {word} " in conftest._command(p) + " ")
 
 
-@pytest.mark.parametrize("word,items", [("worker", ["1.4.3"]), ("serve", ["2.1.1", "3.1.2", "3.1.3", "6.1.1", "8.2.1"])])
+@pytest.mark.parametrize("word,items", [("worker", ["1.4.3"]), ("serve", ["2.1.1", "2.3.5", "3.1.2", "3.1.3", "6.1.1", "8.2.1"])])
 def test_items_fail_while_a_part_is_down(place, word, items):
     """The supervisor is held still meanwhile, or it would start the part again at once."""
     os.kill(place.pid, signal.SIGSTOP)

@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "src/store"))
 import sql2c  # noqa: E402
 
 ONE, PAGE, LONG = 30, 300, 1500     # buffers: a row by id; a page of 20; a thousand lines at once
+EVERYTHING = 10**9                  # of statements that are for going over all of it
 DOCUMENTS, OF_ONE = 30_000, 3_000   # of the big tenant; passages, versions, lines of its longest document
 SQL = ROOT / "src/store/sql"
 STATEMENTS = sorted(SQL.glob("get_*.sql"))
@@ -26,6 +27,7 @@ OF_WORK = sorted(p for p in SQL.glob("*.sql") if sql2c.statement(p)[1] and p not
 USER = "00000000-0000-4000-8000-0000000000aa"
 CURSOR = ("2026-06-01 00:00:00+00", "80000000-0000-4000-8000-000000000000")  # in the middle of everything
 START = (None, None)
+D7, C7, J7 = "{document 7}", "{chunk 7}", "{job 7}"
 
 
 def tenant_id(number):
@@ -37,9 +39,18 @@ def documents(cursor, sort="-created_at", trashed="false", status=None, folder=N
     return ("20", *cursor, count, sort, trashed, status, folder, tag)
 
 
+def audit(cursor, action=None, actor=None, object_type=None, object_id=None, start=None, end=None):
+    return ("20", *cursor, action, actor, object_type, object_id, start, end)
+
+
 # statement: {what is asked for: (the most buffers, arguments)}; an argument in braces is the id of the tenant's row of that name
 CASES = {
     "get_api_keys": {"first": (PAGE, ("20", *START)), "next": (PAGE, ("20", *CURSOR))},
+    "get_audit": {"first": (LONG, audit(START)), "next": (LONG, audit(CURSOR)), "of an hour": (LONG, audit(START, start="2026-06-01", end="2026-06-01 01:00")),
+                  "common action": (LONG, audit(START, action="thing.do")), "rare action": (LONG, audit(START, action="thing.rare"))},
+    "get_audit_of_actor": {"busy": (LONG, audit(START, actor=USER)), "next": (LONG, audit(CURSOR, actor=USER)), "none": (ONE, audit(START, actor="{nothing}"))},
+    "get_audit_of_object": {"long": (LONG, audit(START, object_id="{document 1}")), "next": (LONG, audit(CURSOR, object_id="{document 1}")),
+                            "short": (PAGE, audit(START, object_id=D7)), "none": (ONE, audit(START, object_id="{nothing}"))},
     "get_chunk": {"one": (ONE, ("{chunk 7}",)), "none": (ONE, ("{nothing}",))},
     "get_chunks": {"first": (PAGE, ("{document 1}", "20", *START)), "next": (PAGE, ("{document 1}", "20", "2500", "")),
                    "short": (ONE, ("{document 7}", "20", *START)), "none": (ONE, ("{nothing}", "20", *START))},
@@ -72,7 +83,6 @@ CASES = {
                      "short": (ONE, ("{document 7}", "20", *START)), "none": (ONE, ("{nothing}", "20", *START))},
 }
 
-D7, C7, J7 = "{document 7}", "{chunk 7}", "{job 7}"
 WORK = {
     "api_key_addresses": (PAGE, ("{key 7}",)),
     "api_key_create": (PAGE, ("{nothing}", USER, "name", "sk", "sk", "secret", "{x}", None, None)),
@@ -80,7 +90,15 @@ WORK = {
     "api_key_revoke": (PAGE, ("{key 7}",)),
     "api_key_rotate": (PAGE, ("{key 7}", "{nothing}", "sk", "another secret", "60")),
     "api_key_used": (PAGE, ("{key 7}",)),
-    "audit_add": (ONE, ("{nothing}", "user", USER, "action", "document", D7, None, None, None, None)),
+    "audit_add": (PAGE, ("{nothing}", "user", USER, None, "action", "done", "document", D7, None, None, '{"a": 1}', '{"a": 2}')),
+    "audit_checkpoint_add": (PAGE, ("1", "00" * 32, "2026-01-01", "kid", "00" * 64)),
+    "audit_checkpoints": (PAGE, ("1", "100")),
+    "audit_export_csv": (PAGE, ("100", "100000", "20")),
+    "audit_export_jsonl": (PAGE, ("100", "100000", "20")),
+    "audit_export_range": (LONG, ("2026-06-01", "2026-06-01 12:00")),
+    "audit_turn": (ONE, (tenant_id(1),)),
+    "audit_verify_page": (PAGE, ("100", "00" * 32, "20")),
+    "audit_verify_strays": (EVERYTHING, ()),
     "auth_me": (ONE, ()),
     "chunk_retitle": (PAGE, (D7, "title")),
     "document_content": (ONE, (D7, None)),
@@ -161,6 +179,7 @@ WORK = {
     "process_vectors_missing": (LONG, ("{document 1}", "1", "-1", "a model", "64")),
 }
 UNBOUNDED = {
+    ("get_audit", "rare action"): "actions are looked at row by row: each index more would cost every act",
     ("get_documents", "counted"): "a total counts what it tells",
     ("get_documents", "rare tag"): "tags are looked at document by document: no index has them in the order of a page",
     ("get_documents_in_folder", "counted"): "a total counts what it tells",
@@ -200,6 +219,10 @@ INSERT INTO job_event (tenant_id, document_id, version, step) SELECT $2, md5('do
 INSERT INTO job (tenant_id, id, kind, queue, state, document_id, version, created_at)
 SELECT $2, md5('job ' || i || ' of ' || $1)::uuid, 'document.process', 'processing', CASE WHEN i % 100 = 0 THEN 'failed' ELSE 'succeeded' END, md5('document ' || i || ' of ' || $1)::uuid, 1, {TIME}
   FROM generate_series(1, $3) i;
+INSERT INTO audit (tenant_id, id, at, actor_type, actor_id, action, object_type, object_id)
+SELECT $2, md5('audit ' || i || ' of ' || $1)::uuid, {TIME}, 'user', CASE WHEN i % 2 = 0 THEN '{USER}'::uuid ELSE md5('user ' || i % ($3 / 50))::uuid END,
+       CASE WHEN i = $3 / 2 THEN 'thing.rare' ELSE 'thing.do' END, 'document', md5('document ' || CASE WHEN i <= $4 THEN 1 ELSE i END || ' of ' || $1)::uuid FROM generate_series(1, $3) i;
+INSERT INTO audit_chain (tenant_id, seq, audit_id, hash) SELECT $2, i, md5('audit ' || i || ' of ' || $1)::uuid, sha256('') FROM generate_series(1, $3) i;
 """
 TIME = "'2026-01-01'::timestamptz + i * 7919 % 31000 * interval '1000 seconds'"
 PARTS = "(SELECT d, 1 AS v FROM generate_series(1, $3) d UNION ALL SELECT 1, v FROM generate_series(2, $4) v) p ORDER BY md5(d::text || v)"

@@ -1,4 +1,6 @@
 -- Read and cut and embed again: the current version, from the start.
-UPDATE document SET status = 'pending', processing_error = NULL, processing_note = NULL, revision = revision + 1, updated_at = now()
-WHERE tenant_id = current_setting('app.tenant_id')::uuid AND id = $1 AND trashed_at IS NULL
-RETURNING version
+WITH old AS (
+    SELECT o.tenant_id, o.id, o.status FROM document o WHERE o.tenant_id = current_setting('app.tenant_id')::uuid AND o.id = $1 AND o.trashed_at IS NULL FOR UPDATE)
+UPDATE document d SET status = 'pending', processing_error = NULL, processing_note = NULL, revision = revision + 1, updated_at = now()
+FROM old o WHERE d.tenant_id = current_setting('app.tenant_id')::uuid AND d.tenant_id = o.tenant_id AND d.id = o.id
+RETURNING d.version, json_build_object('status', o.status)::text AS before
