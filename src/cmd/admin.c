@@ -4,6 +4,7 @@
 #include "cmd/cmd.h"
 
 #include "base/file.h"
+#include "net/mail.h"
 #include "store/db.h"
 
 #include <glob.h>
@@ -110,7 +111,7 @@ static int users(struct app *app, const struct options *o, struct error *err)
     return 0;
 }
 
-/* The value of a header of a message; "" when it has none. */
+/* The value of a header of a message, of all its lines; "" when it has none. */
 static const char *header(struct arena *a, struct str message, const char *name)
 {
     while (message.n > 0) {
@@ -119,8 +120,15 @@ static const char *header(struct arena *a, struct str message, const char *name)
         if (value.n == 0)
             break;
         struct str key = str_cut(&value, ':');
-        if (value.p && key.n == strlen(name) && strncasecmp(key.p, name, key.n) == 0)
-            return str_dup(a, str_trim(value));
+        if (!value.p || key.n != strlen(name) || strncasecmp(key.p, name, key.n) != 0)
+            continue;
+        struct sb all = SB(a);
+        sb_put(&all, str_trim(value));
+        while (message.n > 0 && (message.p[0] == ' ' || message.p[0] == '\t')) {
+            sb_putc(&all, ' ');
+            sb_put(&all, str_trim(str_cut(&message, '\n')));
+        }
+        return mail_header_text(a, sb_str(&all));
     }
     return "";
 }

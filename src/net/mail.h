@@ -24,6 +24,9 @@ MUST_CHECK int mail_message(struct arena *a, const struct mail *m, const char *f
 /* The bare address of NAME <ADDRESS>; NULL: it is none. */
 const char *mail_address(struct arena *a, const char *from);
 
+/* A header's value as people read it: the encoded words that mail_message makes, decoded. */
+const char *mail_header_text(struct arena *a, struct str value);
+
 struct mailer; /* belongs to one thread */
 /* s and stopping outlive it; *stopping ends a mail on its way. Refuses settings that cannot work. */
 struct mailer *mailer_open(const struct settings *s, const atomic_bool *stopping, struct error *err);

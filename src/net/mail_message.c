@@ -93,6 +93,31 @@ static void put_encoded(struct sb *b, struct str s)
     }
 }
 
+const char *mail_header_text(struct arena *a, struct str value)
+{
+    static const struct str open = { "=?utf-8?Q?", 10 }, close = { "?=", 2 };
+    struct sb               b = SB(a);
+
+    while (value.n > 0) {
+        const char *end = str_starts(value, open) ? memmem(value.p + open.n, value.n - open.n, close.p, close.n) : NULL;
+
+        for (const char *p = value.p + open.n; end && p < end; p++) {
+            char byte = *p == '_' ? ' ' : *p;
+
+            if (*p == '=' && end - p > 2 && hex_decode(&byte, 1, (struct str){ p + 1, 2 }))
+                p += 2;
+            sb_putc(&b, byte);
+        }
+        size_t taken = end ? (size_t)(end - value.p) + close.n : 1;
+        if (!end)
+            sb_putc(&b, value.p[0]);
+        value = (struct str){ value.p + taken, value.n - taken };
+        if (end && str_starts(str_trim(value), open)) /* what parts two words is not of the text */
+            value = str_trim(value);
+    }
+    return utf8_valid(sb_str(&b)) && b.p ? b.p : "";
+}
+
 /* Plain where it is short and of the characters that mean nothing: of a phrase (a name before an address) only letters, digits, spaces. */
 static void put_text(struct sb *b, struct str s, bool phrase)
 {

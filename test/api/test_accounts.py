@@ -378,3 +378,11 @@ def test_a_mail_is_well_formed_and_shows_names_as_text(dms):
     assert f"Hello {body['name']}," in plain.get_content()
     assert "<b>" not in html.get_content() and "Zoë &lt;b&gt;&quot;&amp;&#39;&lt;/b&gt;" in html.get_content()
     assert dms.run("admin", "mail").stdout.count(body["email"]) == 1
+
+
+def test_the_operator_reads_subjects(dms):
+    body = registration(locale="de")
+    post(dms, "register", json=body)
+    link(dms, body["email"], "verify")
+    listed = [m for m in json.loads(dms.run("admin", "mail", "--json").stdout) if body["email"] in m["to"]]
+    assert [m["subject"] for m in listed] == ["Bestätigen Sie Ihre E-Mail-Adresse"]

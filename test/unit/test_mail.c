@@ -134,6 +134,34 @@ static void a_paragraph_without_its_value_is_left_out(void **state)
     arena_free(&a);
 }
 
+static void a_header_is_read_as_it_was_meant(void **state)
+{
+    static const char *const texts[] = { "plain", "=?x?= y", "gr\xc3\xbc\xc3\x9f", "\xe6\x96\x87 \xe6\x96\x87  a_b?=",
+                                         "1234567890 1234567890 1234567890 1234567890 1234567890 1234567890 123" };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct arena a = ARENA(MEMORY);
+        struct sb    given = SB(&a);
+        struct error err = { 0 };
+        struct str   text, value;
+
+        sb_printf(&given, "{\"organization\":\"%s\"}", texts[i]);
+        struct mail m = mail_of(&a, "organization_deletion", "a@example.org", "en", given.p);
+        assert_int_equal(mail_message(&a, &m, FROM, MAIL_WIRE, &text, &err), 0);
+        const char *from = memmem(text.p, text.n, "Subject: ", 9);
+        const char *to = memmem(from, text.n - (size_t)(from - text.p), "\r\nDate:", 7);
+        value = (struct str){ from + 9, (size_t)(to - from) - 9 };
+        assert_true(strncmp(mail_header_text(&a, value), texts[i], strlen(texts[i])) == 0);
+        arena_free(&a);
+    }
+    struct arena a = ARENA(MEMORY);
+    assert_string_equal(mail_header_text(&a, S("=?utf-8?Q?=FF?=")), "");
+    assert_string_equal(mail_header_text(&a, S("=?utf-8?Q?cut")), "=?utf-8?Q?cut");
+    assert_string_equal(mail_header_text(&a, S("")), "");
+    arena_free(&a);
+}
+
 static void an_unknown_template_or_no_object_is_our_mistake(void **state)
 {
     struct arena a = ARENA(MEMORY);
@@ -158,6 +186,7 @@ int main(void)
         cmocka_unit_test(a_sender_with_a_line_break_is_refused),
         cmocka_unit_test(every_mail_fits_the_wire),
         cmocka_unit_test(a_paragraph_without_its_value_is_left_out),
+        cmocka_unit_test(a_header_is_read_as_it_was_meant),
         cmocka_unit_test(an_unknown_template_or_no_object_is_our_mistake),
     };
 
