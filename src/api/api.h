@@ -17,6 +17,7 @@ enum { API_LOOPS = 64 }; /* the most that the setting loops allows */
 
 struct address_list;
 struct auth_cache;
+struct key_watch;
 struct pipeline;
 struct limiter;
 struct event_hub;
@@ -117,6 +118,10 @@ void            auth_cache_put(struct auth_cache *c, const unsigned char digest[
 enum auth_state api_authenticate(struct request *req);      /* http_app.authenticate */
 int             api_authenticate_slow(struct request *req); /* http_app.authenticate_slow */
 void            auth_cache_forget_session(struct auth_cache *c, const char *session_id);
+void            auth_cache_forget_all(struct auth_cache *c);
+/* Looks at the files of api->keys every few seconds, as long as it is open. What a removed key has signed is out with it. */
+struct key_watch *key_watch_open(struct api *api, struct error *err);
+void              key_watch_close(struct key_watch *w);
 /* dms_<env>_<sk|pk>_<26 random><6 checksum> */
 const char *api_key_make(struct arena *a, const char *env, const char *kind);
 bool        api_key_plausible(const char *env, struct str key); /* a key of this environment, typed right */

@@ -115,6 +115,18 @@ void auth_cache_put(struct auth_cache *c, const unsigned char digest[HASH_SIZE],
     pthread_mutex_unlock(lock);
 }
 
+void auth_cache_forget_all(struct auth_cache *c)
+{
+    for (unsigned i = 0; i < c->slots; i++) {
+        pthread_mutex_t *lock = &c->lock[i / PROBES % SHARDS];
+
+        pthread_mutex_lock(lock);
+        if (c->entries[i].checked_us != 0) /* untouched memory stays so */
+            c->entries[i].checked_us = 0;
+        pthread_mutex_unlock(lock);
+    }
+}
+
 void auth_cache_forget_session(struct auth_cache *c, const char *session_id)
 {
     for (unsigned i = 0; i < c->slots; i++) {

@@ -85,6 +85,15 @@ static int read_allowed(const struct request *req, const char *text, struct addr
     return 0;
 }
 
+/* Of a session: column must_enrol. */
+static void set_confined(struct principal *who, struct rows *r)
+{
+    who->confined =
+        row_bool(r, "must_enrol")
+            ? "This organization asks for a second factor: set one up (POST /api/v1/auth/mfa/totp), or give its code (.../verify)."
+            : NULL;
+}
+
 /* One that was known is asked for again in one statement, on the loop's own connections. */
 struct recheck {
     struct pipeline_query query;
@@ -99,8 +108,11 @@ static void rechecked(struct pipeline_query *q, struct rows *rows, const struct 
     struct recheck      *again = (struct recheck *)q;
     struct address_list *allowed = NULL;
     struct error         ignored = { 0 };
-    bool known = err->code == ERR_NONE && row_next(rows) && set_grants(&again->who, rows, &ignored) == 0;
+    bool                 known = err->code == ERR_NONE && row_next(rows);
 
+    if (known && again->who.kind == 'u')
+        set_confined(&again->who, rows);
+    known = known && set_grants(&again->who, rows, &ignored) == 0; /* which sees whether a column was missing */
     if (known && again->who.kind == 'k')
         known = read_allowed(again->req, row_opt(rows, "allowed_ips"), &allowed, &ignored) == 0;
     if (known) {
@@ -181,7 +193,8 @@ static int check_token(struct request *req, struct str token, struct principal *
     memcpy(who->user_id, c.subject, sizeof who->user_id);
     memcpy(who->session_id, c.session, sizeof who->session_id);
     who->kind = 'u';
-    who->expires_us = c.expires_at * 1000000;
+    who->expires_us = (c.expires_at + TOKEN_LEEWAY_S) * 1000000;
+    set_confined(who, &r);
     return set_grants(who, &r, &req->err);
 }
 

@@ -18,6 +18,9 @@ int auth_refresh(struct request *req);
 int auth_logout(struct request *req);
 int auth_me(struct request *req);
 int auth_jwks(struct request *req);
+int auth_switch(struct request *req);
+int sessions_end(struct request *req);
+int sessions_end_others(struct request *req);
 /* oidc.c */
 int auth_oidc_list(struct request *req);
 int auth_oidc_start(struct request *req);
@@ -26,6 +29,10 @@ int auth_oidc_callback(struct request *req);
 int auth_oidc_exchange(struct request *req);
 int auth_identities(struct request *req);
 int auth_identities_delete(struct request *req);
+/* second_factor.c */
+int totp_enrol(struct request *req);
+int totp_confirm(struct request *req);
+int totp_remove(struct request *req);
 /* api_key.c */
 int api_keys_create(struct request *req);
 int api_keys_rotate(struct request *req);

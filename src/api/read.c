@@ -163,6 +163,8 @@ static struct read *read_bind(struct request *req)
         else
             n += 2;
     }
+    if (req->route->sql == SQL_GET_SESSIONS) /* marks the one that asks */
+        read->args[n++] = req->who.session_id;
     read->req = req;
     read->query = (struct pipeline_query){
         .sql = statement_of(req), .scope = api_scope(req), .args = read->args, .nargs = n, .arena = &req->arena

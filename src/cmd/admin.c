@@ -1,5 +1,5 @@
 /* admin.c - `dms admin tenants | users [ORGANIZATION] | mail [FILE]`: what an operator looks at. Reads as the operators' role.
-   `dms admin audit` is admin_audit.c. */
+   `dms admin audit` is admin_audit.c, `dms admin keys` admin_keys.c. */
 #include "cmd/admin.h"
 #include "cmd/cmd.h"
 
@@ -42,10 +42,11 @@ static const struct argp_option option_rows[] = {
 static const struct argp parser = {
     .options = option_rows,
     .parser = parse,
-    .args_doc = "tenants | users [ORGANIZATION] | mail [FILE] | audit verify [FILE]",
+    .args_doc = "tenants | users [ORGANIZATION] | mail [FILE] | audit verify [FILE] | keys [rotate | remove KID]",
     .doc =
         "Lists the organizations, their people, or the mail that was written to files for want of an SMTP server (oldest first); with "
-        "FILE, one message as it is. `dms admin audit --help` says what is checked there.",
+        "FILE, one message as it is. `dms admin audit --help` says what is checked there, `dms admin keys --help` "
+        "what access tokens are signed with.",
 };
 
 /* Prints rows by the columns named: as a table, or as a JSON array. numbers: how many of the last columns are numbers. */
@@ -209,14 +210,22 @@ int cmd_admin(int argc, char **argv)
         app_close(&app);
         return status;
     }
+    if (argc > 1 && strcmp(argv[1], "keys") == 0) {
+        char name[] = "dms admin keys";
+
+        argv[1] = name;
+        status = admin_keys(&app, argc - 1, argv + 1);
+        app_close(&app);
+        return status;
+    }
     app_arguments(&app, &parser, argc, argv, &o);
     for (size_t i = 0; o.what && i < ARRAY_LEN(kinds); i++)
         if (strcmp(o.what, kinds[i].name) == 0)
             status = kinds[i].run(&app, &o, &err) < 0 ? app_fail(&err) : 0;
     if (status == 2)
         fputs(
-            "dms: say what: `dms admin tenants`, `dms admin users [ORGANIZATION]`, `dms admin mail [FILE]` or `dms admin audit "
-            "verify [FILE]`.\n",
+            "dms: say what: `dms admin tenants`, `dms admin users [ORGANIZATION]`, `dms admin mail [FILE]`, `dms admin audit "
+            "verify [FILE]` or `dms admin keys`.\n",
             stderr);
     app_close(&app);
     return status;

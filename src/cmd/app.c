@@ -410,15 +410,14 @@ const char *app_redis(struct app *app, struct error *err)
 
 struct token_keys *app_token_keys(struct app *app, struct error *err)
 {
-    struct arena       a = ARENA(3 * PATH_MAX); /* not the installation's: a worker asks again and again */
-    const char        *path = path_join(&a, app->secrets_dir, "jwt.key");
     struct token_keys *keys = NULL;
 
-    if (access(path, R_OK) == 0)
-        keys = token_keys_open(path, app->public_url, err);
+    if (access(app->secrets_dir, R_OK | X_OK) == 0)
+        keys = token_keys_open(app->secrets_dir, app->public_url, (int64_t)app->settings->access_ttl,
+                               /* make= */ false, err);
     else
-        error_say(err, ERR_UNAVAILABLE, NULL, "The signing key %.150s is not there, or may not be read.", path);
-    arena_free(&a);
+        error_say(err, ERR_UNAVAILABLE, NULL, "The signing keys in %.150s are not there, or may not be read.",
+                  app->secrets_dir);
     return keys;
 }
 

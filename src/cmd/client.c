@@ -193,6 +193,8 @@ static int problem(struct client *c, const struct net_response *r, struct error 
 
     if (!detail)
         return error_say(err, ERR_INTERNAL, NULL, "the server at %.100s answered %u", c->url, r->status);
+    if (r->status == 401 && first) /* which part of the sign-in is missing: the caller may ask for it */
+        return error_say(err, ERR_UNAUTHORIZED, jv_text(first, "field", NULL), "%.200s", detail);
     if (first && *jv_text(first, "field", ""))
         return error_say(err, ERR_VALIDATION, NULL, "%.60s %.150s", jv_text(first, "field", ""),
                          jv_text(first, "message", detail));

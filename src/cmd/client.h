@@ -43,7 +43,7 @@ struct client_call {
 };
 
 /* Runs a call, renews the access token once when it has run out. 0: 2xx, *ret is the JSON value (NULL when there is none). -1: err holds the
-   server's own sentence, or why it was not reached. Everything lives in c->arena. */
+   server's own sentence (of 401 also the field that is missing), or why it was not reached. Everything lives in c->arena. */
 MUST_CHECK int client_run(struct client *c, const struct client_call *call, const json_t **ret, struct error *err);
 /* GET of a path. */
 MUST_CHECK int client_get(struct client *c, const char *path, const json_t **ret, struct error *err);

@@ -8,7 +8,7 @@
 
 struct login {
     struct client client; /* first: client_argp's input */
-    const char   *email, *organization;
+    const char   *email, *organization, *otp;
     bool          from_stdin;
 };
 
@@ -25,6 +25,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'o':
         l->organization = arg;
+        return 0;
+    case 't':
+        l->otp = arg;
         return 0;
     case 'p':
         l->from_stdin = true;
@@ -47,12 +50,12 @@ static bool read_line(char *buf, size_t size)
 }
 
 /* Asks without showing what is typed. */
-static bool ask_secret(char *buf, size_t size)
+static bool ask_secret(const char *prompt, char *buf, size_t size)
 {
     struct termios before, quiet;
     bool           terminal = tcgetattr(STDIN_FILENO, &before) == 0;
 
-    fputs("Password: ", stderr);
+    fputs(prompt, stderr);
     if (terminal) {
         quiet = before;
         quiet.c_lflag &= ~(tcflag_t)ECHO;
@@ -66,21 +69,12 @@ static bool ask_secret(char *buf, size_t size)
     return ok;
 }
 
-static int login(struct login *l, struct error *err)
+/* Asks the server; code NULL: the password alone. */
+static int sign_in(struct login *l, const char *password, const char *code, const json_t **ret, struct error *err)
 {
     struct client *c = &l->client;
     struct sb      b = SB(&c->arena);
-    char           email[300], password[600];
-    const json_t  *v = NULL;
 
-    if (!l->email) {
-        fputs("E-mail: ", stderr);
-        if (!read_line(email, sizeof email))
-            return error_say(err, ERR_VALIDATION, NULL, "no e-mail address given");
-        l->email = str_dup(&c->arena, str_of(email));
-    }
-    if (!(l->from_stdin ? read_line(password, sizeof password) : ask_secret(password, sizeof password)))
-        return error_say(err, ERR_VALIDATION, NULL, "no password given");
     sb_put(&b, S("{\"email\":"));
     sb_json(&b, l->email);
     sb_put(&b, S(",\"password\":"));
@@ -89,12 +83,51 @@ static int login(struct login *l, struct error *err)
         sb_put(&b, S(",\"organization\":"));
         sb_json(&b, l->organization);
     }
+    if (code) {
+        sb_put(&b, S(",\"otp\":"));
+        sb_json(&b, code);
+    }
     sb_putc(&b, '}');
-    explicit_bzero(password, sizeof password);
     struct client_call call = { .method = "POST", .path = "/api/v1/auth/login", .json = sb_str(&b), .anonymous = true };
-    int                rc = client_run(c, &call, &v, err);
+    int                rc = client_run(c, &call, ret, err);
     explicit_bzero(b.p, b.n);
-    if (rc < 0)
+    return rc;
+}
+
+/* The password, and the code of the second factor only when the server says that one is needed. */
+static int prove(struct login *l, const json_t **ret, struct error *err)
+{
+    char         password[600], code[64];
+    struct error why = { 0 };
+    int          rc = -1;
+
+    if (!(l->from_stdin ? read_line(password, sizeof password) : ask_secret("Password: ", password, sizeof password)))
+        return error_say(err, ERR_VALIDATION, NULL, "no password given");
+    if (sign_in(l, password, l->otp, ret, &why) == 0)
+        rc = 0;
+    else if (why.code != ERR_UNAUTHORIZED || strcmp(why.field, "otp") != 0 || l->otp)
+        *err = why;
+    else if (l->from_stdin ? read_line(code, sizeof code) : ask_secret("Code: ", code, sizeof code))
+        rc = sign_in(l, password, code, ret, err);
+    else
+        error_say(err, ERR_UNAUTHORIZED, NULL, "a code of your authenticator app is needed too: --otp");
+    explicit_bzero(password, sizeof password);
+    return rc;
+}
+
+static int login(struct login *l, struct error *err)
+{
+    struct client *c = &l->client;
+    char           email[300];
+    const json_t  *v = NULL;
+
+    if (!l->email) {
+        fputs("E-mail: ", stderr);
+        if (!read_line(email, sizeof email))
+            return error_say(err, ERR_VALIDATION, NULL, "no e-mail address given");
+        l->email = str_dup(&c->arena, str_of(email));
+    }
+    if (prove(l, &v, err) < 0)
         return -1;
     if (client_keep(c, jv_text(v, "access_token", ""), jv_text(v, "refresh_token", ""), err) < 0)
         return -1;
@@ -110,7 +143,10 @@ int cmd_login(int argc, char **argv)
     static const struct argp_option options[] = {
         { .name = "email", .key = 'e', .arg = "E", .doc = "who signs in; asked for when missing" },
         { .name = "organization", .key = 'o', .arg = "NAME", .doc = "which of several organizations" },
-        { .name = "password-stdin", .key = 'p', .doc = "read the password from standard input" },
+        { .name = "otp", .key = 't', .arg = "CODE", .doc = "code of the second factor; asked for when needed" },
+        { .name = "password-stdin",
+          .key = 'p',
+          .doc = "read the password from standard input; a code that is needed on the next line" },
         { 0 }
     };
     static const struct argp_child children[] = { { .argp = &client_argp }, { 0 } };

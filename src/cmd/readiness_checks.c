@@ -121,17 +121,12 @@ bool check_queues(struct readiness *r)
 }
 
 /* A token of our own key for a session that does not exist: well signed, and still nobody's. */
-static const char *strangers_token(struct readiness *r, const char *issuer, struct error *err)
+static const char *strangers_token(struct readiness *r, struct error *err)
 {
     struct token_claims c = { .issued_at = clock_wall_us() / 1000000, .role = "Owner" };
     struct uuid         id = uuid_v7();
-    const char         *path = path_join(&r->app->arena, r->app->secrets_dir, "jwt.key");
+    struct token_keys  *keys = app_token_keys(r->app, err);
 
-    if (access(path, R_OK) < 0) {
-        error_set(err, ERR_INTERNAL, "%s cannot be read", path);
-        return NULL;
-    }
-    struct token_keys *keys = token_keys_open(path, issuer, err);
     if (!keys)
         return NULL;
     c.not_before = c.issued_at;
@@ -149,7 +144,7 @@ bool check_jwt(struct readiness *r)
 {
     struct error err = { 0 };
     struct str   body = S("");
-    const char  *token = strangers_token(r, r->app->public_url, &err);
+    const char  *token = strangers_token(r, &err);
     unsigned     keys = ask(r, "GET", "/.well-known/jwks.json", NULL, NULL, &body);
     unsigned     none = keys ? ask(r, "GET", "/api/v1/auth/me", NULL, NULL, NULL) : 0;
     unsigned     unsigned_ =

@@ -12,7 +12,7 @@ static const char *permission_text(uint64_t needs)
 {
     if (needs & PERM_PUBLIC)
         return "public";
-    if (needs & PERM_SIGNED_IN)
+    if (needs & (PERM_SIGNED_IN | PERM_OWN))
         return "signed_in";
     for (unsigned i = 0; i < PERM_COUNT; i++)
         if (needs >> i & 1)

@@ -111,7 +111,7 @@ static int open_parts(struct app *app, struct api *api, struct error *err)
     if (!api->conninfo || app_guard(app, err) < 0 || file_make_dirs(app->secrets_dir, 0700, err) < 0
         || pepper_open(path_join(&app->arena, app->secrets_dir, "pepper"), api->pepper, err) < 0)
         return -1;
-    api->keys = token_keys_open(path_join(&app->arena, app->secrets_dir, "jwt.key"), api->issuer, err);
+    api->keys = token_keys_open(app->secrets_dir, api->issuer, (int64_t)s->access_ttl, /* make= */ true, err);
     api->blobs = api->keys ? blob_store_open(app->blob_dir, s->min_free_disk, err) : NULL;
     api->auth = api->blobs ? auth_cache_open((unsigned)s->auth_cache_ms, (unsigned)s->auth_cache_entries, err) : NULL;
     api->limiter = api->auth ? limiter_open(app_redis(app, &why), err) : NULL;
@@ -162,6 +162,7 @@ static int run(struct app *app, struct api *api, int ready_fd, struct error *err
     struct http_app                       http_app = api_http_app(api);
     struct error                          why = { 0 };
     struct queue_subscription            *events = NULL;
+    struct key_watch                     *keys = NULL;
     _cleanup_(freep) struct address_list *proxies =
         address_list_open("trusted_proxies", str_of(app->settings->trusted_proxies), err);
 
@@ -172,7 +173,8 @@ static int run(struct app *app, struct api *api, int ready_fd, struct error *err
     if (!api->pool)
         return -1;
     api->server = http_server_open(&http_app, &limits, api->pool, err);
-    if (api->server) {
+    keys = api->server ? key_watch_open(api, err) : NULL;
+    if (keys) {
         const char *redis = app_redis(app, &why);
 
         running = api->server;
@@ -183,6 +185,7 @@ static int run(struct app *app, struct api *api, int ready_fd, struct error *err
         http_server_run(api->server);
         queue_unsubscribe(events);
     }
+    key_watch_close(keys);
     work_pool_close(api->pool); /* its threads may still answer: the server goes after it */
     running = NULL;             /* a second signal finds nothing to stop */
     http_server_close(api->server);

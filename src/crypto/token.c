@@ -1,91 +1,19 @@
-/* token.c - see token.h. The header is compared as bytes: we sign one algorithm with one key, so there is one right header. */
+/* token.c - see token.h. Of the header three members are looked at: alg and typ are what we write, kid is looked for among the keys in memory. What else
+   stands there (jku, x5u, jwk, x5c) is not followed; crit, which would demand that we understand it, is refused. */
 #include "crypto/token.h"
 
-#include "base/file.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/uuid.h"
 #include "crypto/hash.h"
+#include "crypto/token_private.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
-enum { KEY = 32, SIGNATURE = 64, LEEWAY = 30 };
+enum { DEPTH = 4, MEMBERS = 32, VERIFY_MEMORY = 65536 };
 
-struct token_keys {
-    EVP_PKEY     *key;
-    unsigned char public_key[KEY];
-    char          kid[17];
-    char          header[128]; /* base64url of the one header we write and take */
-    char         *issuer;
-};
-
-/* A key made now, on disk before it is used. */
-static int key_make(const char *path, unsigned char key[KEY], struct error *err)
-{
-    char text[2 * KEY + 1];
-
-    random_bytes(key, KEY);
-    hex_encode(text, key, KEY);
-    int rc = file_write(path, (struct str){ text, 2 * KEY }, 0600, err);
-    bytes_wipe(text, sizeof text);
-    return rc;
-}
-
-static int key_load(const char *path, unsigned char key[KEY], struct error *err)
-{
-    struct arena a = ARENA(4096);
-    struct str   text;
-    struct stat  st;
-    int          rc = file_read(&a, path, 1024, &text, err);
-
-    if (rc == 0)
-        rc = key_make(path, key, err);
-    else if (rc > 0) {
-        if (stat(path, &st) == 0 && (st.st_mode & 077) != 0)
-            rc = error_set(err, ERR_INTERNAL, "%s may be read by others: chmod 600 it", path);
-        else if (!hex_decode(key, KEY, str_trim(text)))
-            rc = error_set(err, ERR_INTERNAL, "%s does not hold a key (64 hex digits)", path);
-        bytes_wipe((void *)(uintptr_t)text.p, text.n);
-    }
-    arena_free(&a);
-    return rc < 0 ? -1 : 0;
-}
-
-struct token_keys *token_keys_open(const char *path, const char *issuer, struct error *err)
-{
-    unsigned char      raw[KEY], digest[HASH_SIZE];
-    char               header[96];
-    size_t             n = KEY;
-    struct token_keys *k = calloc(1, sizeof *k);
-
-    if (!k || !(k->issuer = strdup(issuer)) || key_load(path, raw, err) < 0) {
-        error_set(err, ERR_UNAVAILABLE, "no memory for the token keys");
-        token_keys_close(k);
-        return NULL;
-    }
-    k->key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, raw, KEY);
-    bytes_wipe(raw, sizeof raw);
-    if (!k->key || EVP_PKEY_get_raw_public_key(k->key, k->public_key, &n) != 1) {
-        error_set(err, ERR_INTERNAL, "%s is not an Ed25519 key", path);
-        token_keys_close(k);
-        return NULL;
-    }
-    hash_of((struct str){ (const char *)k->public_key, KEY }, digest);
-    hex_encode(k->kid, digest, 8);
-    int len = snprintf(header, sizeof header, "{\"alg\":\"EdDSA\",\"typ\":\"at+jwt\",\"kid\":\"%s\"}", k->kid);
-    base64url_encode(k->header, header, (size_t)len);
-    return k;
-}
-
-void token_keys_close(struct token_keys *k)
-{
-    if (!k)
-        return;
-    EVP_PKEY_free(k->key);
-    free(k->issuer);
-    free(k);
-}
+#define TYPE     "at+jwt"
+#define AUDIENCE "dms"
 
 static void put_base64url(struct sb *b, struct str bytes)
 {
@@ -95,36 +23,53 @@ static void put_base64url(struct sb *b, struct str bytes)
         sb_put(b, (struct str){ text, base64url_encode(text, bytes.p, bytes.n) });
 }
 
-const char *token_sign(const struct token_keys *k, struct arena *a, const struct token_claims *c)
+static void put_payload(struct sb *b, const char *issuer, const struct token_claims *c)
 {
-    struct sb     payload = SB(a), token = SB(a);
-    unsigned char signature[SIGNATURE];
-    size_t        n = sizeof signature;
+    sb_put(b, S("{\"iss\":"));
+    sb_json(b, issuer);
+    sb_printf(b, ",\"aud\":\"" AUDIENCE "\",\"sub\":\"%s\",\"tid\":\"%s\",\"sid\":\"%s\",\"jti\":\"%s\",\"role\":",
+              c->subject, c->tenant, c->session, c->id);
+    sb_json(b, c->role);
+    sb_printf(b, ",\"iat\":%lld,\"nbf\":%lld,\"exp\":%lld}", (long long)c->issued_at, (long long)c->not_before,
+              (long long)c->expires_at);
+}
 
-    sb_put(&payload, S("{\"iss\":"));
-    sb_json(&payload, k->issuer);
-    sb_printf(
-        &payload,
-        ",\"aud\":\"dms\",\"sub\":\"%s\",\"tid\":\"%s\",\"sid\":\"%s\",\"jti\":\"%s\",\"role\":\"%s\",\"iat\":%lld,\"nbf\":%lld,\"exp\":%lld}",
-        c->subject, c->tenant, c->session, c->id, c->role, (long long)c->issued_at, (long long)c->not_before,
-        (long long)c->expires_at);
-    sb_printf(&token, "%s.", k->header);
-    put_base64url(&token, sb_str(&payload));
+static bool sign(const struct token_key *key, struct str text, unsigned char ret[TOKEN_SIGNATURE])
+{
+    size_t      n = TOKEN_SIGNATURE;
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool        ok = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, k->key) == 1
-              && EVP_DigestSign(ctx, signature, &n, (const unsigned char *)sb_str(&token).p, token.n) == 1;
+    bool        ok = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, key->key) == 1
+              && EVP_DigestSign(ctx, ret, &n, (const unsigned char *)text.p, text.n) == 1;
+
     EVP_MD_CTX_free(ctx);
-    if (!ok || n != SIGNATURE)
+    return ok && n == TOKEN_SIGNATURE;
+}
+
+const char *token_sign(struct token_keys *k, struct arena *a, const struct token_claims *c)
+{
+    struct sb     header = SB(a), payload = SB(a), token = SB(a);
+    unsigned char signature[TOKEN_SIGNATURE];
+
+    put_payload(&payload, k->issuer, c);
+    pthread_rwlock_rdlock(&k->lock);
+    const struct token_key *key = token_key_signing(k, c->issued_at);
+    sb_printf(&header, "{\"alg\":\"" TOKEN_ALG "\",\"typ\":\"" TYPE "\",\"kid\":\"%s\"}", key->info.kid);
+    put_base64url(&token, sb_str(&header));
+    sb_putc(&token, '.');
+    put_base64url(&token, sb_str(&payload));
+    bool ok = sign(key, sb_str(&token), signature);
+    pthread_rwlock_unlock(&k->lock);
+    if (!ok)
         a->failed = true; /* out of memory inside OpenSSL */
     sb_putc(&token, '.');
-    put_base64url(&token, (struct str){ (const char *)signature, SIGNATURE });
+    put_base64url(&token, (struct str){ (const char *)signature, TOKEN_SIGNATURE });
     return token.p ? token.p : "";
 }
 
-static bool signature_good(const struct token_keys *k, struct str signed_part, struct str signature)
+static bool signature_good(const struct token_key *key, struct str signed_part, struct str signature)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool        good = ctx && signature.n == SIGNATURE && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, k->key) == 1
+    bool good = ctx && signature.n == TOKEN_SIGNATURE && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key->key) == 1
                 && EVP_DigestVerify(ctx, (const unsigned char *)signature.p, signature.n,
                                     (const unsigned char *)signed_part.p, signed_part.n)
                        == 1;
@@ -141,6 +86,48 @@ static bool copy_uuid(char ret[37], const char *s)
     return true;
 }
 
+/* The three parts of a token: header, payload and signature decoded, signed the text that the signature is over. */
+struct parts {
+    struct str header, payload, signature, over;
+};
+
+static bool cut(struct arena *a, struct str token, struct parts *ret)
+{
+    struct str rest = token, header = str_cut(&rest, '.');
+
+    if (token.n > TOKEN_MAX || !rest.p)
+        return false;
+    struct str payload = str_cut(&rest, '.');
+    if (!rest.p || header.n == 0 || payload.n == 0 || rest.n == 0)
+        return false;
+    ret->over = (struct str){ token.p, header.n + 1 + payload.n };
+    return base64url_decode(a, header, &ret->header) && base64url_decode(a, payload, &ret->payload)
+           && base64url_decode(a, rest, &ret->signature); /* a fourth part's dot is none of its letters */
+}
+
+/* The name of the key; NULL: not a header of ours. */
+static const char *header_read(struct arena *a, struct str header)
+{
+    struct error  ignored = { 0 };
+    const json_t *v = json_read(a, header, DEPTH, MEMBERS, &ignored);
+    const char   *type = jv_text(v, "typ", "");
+
+    if (!jv_is_object(v) || jv_get(v, "crit") || strcmp(jv_text(v, "alg", ""), TOKEN_ALG) != 0)
+        return NULL;
+    if (strcmp(type, TYPE) != 0 && strcmp(type, "application/" TYPE) != 0)
+        return NULL;
+    return jv_text(v, "kid", NULL);
+}
+
+static bool verified(struct token_keys *k, const struct parts *p, const char *kid, int64_t now)
+{
+    pthread_rwlock_rdlock(&k->lock);
+    const struct token_key *key = token_key_find(k, kid, now);
+    bool                    good = key && signature_good(key, p->over, p->signature);
+    pthread_rwlock_unlock(&k->lock);
+    return good;
+}
+
 static bool claims_read(const struct token_keys *k, const json_t *v, struct token_claims *c)
 {
     const char *role = jv_text(v, "role", "");
@@ -149,37 +136,38 @@ static bool claims_read(const struct token_keys *k, const json_t *v, struct toke
     c->not_before = jv_int(v, "nbf", -1);
     c->expires_at = jv_int(v, "exp", -1);
     snprintf(c->role, sizeof c->role, "%s", role);
-    return strcmp(jv_text(v, "iss", ""), k->issuer) == 0 && strcmp(jv_text(v, "aud", ""), "dms") == 0
+    return strcmp(jv_text(v, "iss", ""), k->issuer) == 0 && strcmp(jv_text(v, "aud", ""), AUDIENCE) == 0
            && copy_uuid(c->subject, jv_text(v, "sub", NULL)) && copy_uuid(c->tenant, jv_text(v, "tid", NULL))
            && copy_uuid(c->session, jv_text(v, "sid", NULL)) && copy_uuid(c->id, jv_text(v, "jti", NULL))
-           && c->issued_at >= 0 && c->not_before >= 0 && c->expires_at >= 0;
+           && role[0] != '\0' && strlen(role) < sizeof c->role;
 }
 
-int token_verify(const struct token_keys *k, struct str token, int64_t now, struct token_claims *ret, struct error *err)
+/* Every one of the three is there, and now lies between them. No token that we signed lives longer than TOKEN_LIFE_MAX_S. */
+static bool in_time(const struct token_claims *c, int64_t now)
 {
-    struct arena        a = ARENA(65536);
-    struct error        why = { 0 };
+    return c->issued_at >= 0 && c->not_before >= 0 && c->expires_at >= 0 && c->issued_at <= now + TOKEN_LEEWAY_S
+           && c->not_before <= now + TOKEN_LEEWAY_S && c->expires_at > now - TOKEN_LEEWAY_S
+           && c->expires_at <= c->issued_at + TOKEN_LIFE_MAX_S;
+}
+
+int token_verify(struct token_keys *k, struct str token, int64_t now, struct token_claims *ret, struct error *err)
+{
+    struct arena        a = ARENA(VERIFY_MEMORY);
+    struct error        ignored = { 0 };
     struct token_claims c = { 0 };
-    struct str          rest = token, header = str_cut(&rest, '.'), payload = str_cut(&rest, '.'), body, signature;
-    const char         *fault = NULL;
+    struct parts        p = { 0 };
+    const char         *fault = NULL, *kid = NULL;
 
-    if (token.n > TOKEN_MAX || !rest.p || memchr(rest.p, '.', rest.n))
-        fault = "not three parts";
-    else if (!str_eq(header, str_of(k->header)))
+    if (!cut(&a, token, &p))
+        fault = "not three parts of base64url";
+    else if (!(kid = header_read(&a, p.header)))
         fault = "another header";
-    else if (!base64url_decode(&a, rest, &signature)
-             || !signature_good(k, (struct str){ token.p, header.n + 1 + payload.n }, signature))
-        fault = "signature";
-    else if (!base64url_decode(&a, payload, &body))
-        fault = "payload";
-    else {
-        const json_t *v = json_read(&a, body, 4, 32, &why);
-
-        if (!v || !claims_read(k, v, &c))
-            fault = "claims";
-        else if (c.expires_at + LEEWAY <= now || c.not_before - LEEWAY > now)
-            fault = "time";
-    }
+    else if (!verified(k, &p, kid, now))
+        fault = "key or signature";
+    else if (!claims_read(k, json_read(&a, p.payload, DEPTH, MEMBERS, &ignored), &c))
+        fault = "claims";
+    else if (!in_time(&c, now))
+        fault = "time";
     arena_free(&a);
     if (fault)
         return error_set(err, ERR_UNAUTHORIZED, "token refused: %s", fault);
@@ -190,31 +178,47 @@ int token_verify(const struct token_keys *k, struct str token, int64_t now, stru
 int token_sign_text(struct token_keys *k, struct str text, char ret_kid[TOKEN_KID_SIZE],
                     unsigned char ret[TOKEN_SIGNATURE], struct error *err)
 {
-    size_t      n = TOKEN_SIGNATURE;
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool        ok = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, k->key) == 1
-              && EVP_DigestSign(ctx, ret, &n, (const unsigned char *)text.p, text.n) == 1;
-
-    EVP_MD_CTX_free(ctx);
-    memcpy(ret_kid, k->kid, sizeof k->kid);
-    return ok && n == TOKEN_SIGNATURE ? 0 : error_set(err, ERR_UNAVAILABLE, "no memory for a signature");
+    pthread_rwlock_rdlock(&k->lock);
+    const struct token_key *key = token_key_signing(k, clock_wall_us() / 1000000);
+    bool                    ok = sign(key, text, ret);
+    memcpy(ret_kid, key->info.kid, TOKEN_KID_SIZE);
+    pthread_rwlock_unlock(&k->lock);
+    return ok ? 0 : error_set(err, ERR_UNAVAILABLE, "no memory for a signature");
 }
 
 int token_check_text(struct token_keys *k, const char *kid, struct str text,
                      const unsigned char signature[TOKEN_SIGNATURE])
 {
-    if (strcmp(kid, k->kid) != 0)
-        return -1;
-    return signature_good(k, text, (struct str){ (const char *)signature, TOKEN_SIGNATURE });
+    int rc = -1;
+
+    pthread_rwlock_rdlock(&k->lock);
+    for (size_t i = 0; rc < 0 && i < k->set.count;
+         i++) /* also one whose time is over: what it signed then stays signed */
+        if (strcmp(k->set.keys[i].info.kid, kid) == 0)
+            rc = signature_good(&k->set.keys[i], text, (struct str){ (const char *)signature, TOKEN_SIGNATURE });
+    pthread_rwlock_unlock(&k->lock);
+    return rc;
 }
 
-void token_jwks(const struct token_keys *k, struct sb *out)
+void token_jwks(struct token_keys *k, int64_t now, struct sb *out)
 {
-    char x[64];
+    const char *comma = "";
+    char        x[64];
 
-    base64url_encode(x, k->public_key, KEY);
-    sb_printf(
-        out,
-        "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":\"sig\",\"alg\":\"EdDSA\",\"kid\":\"%s\",\"x\":\"%s\"}]}",
-        k->kid, x);
+    sb_puts(out, "{\"keys\":[");
+    pthread_rwlock_rdlock(&k->lock);
+    for (size_t i = 0; i < k->set.count; i++) {
+        const struct token_key *key = &k->set.keys[i];
+
+        if (key->info.until <= now)
+            continue;
+        base64url_encode(x, key->public_key, TOKEN_KEY_BYTES);
+        sb_printf(out,
+                  "%s{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":\"sig\",\"alg\":\"" TOKEN_ALG
+                  "\",\"kid\":\"%s\",\"x\":\"%s\"}",
+                  comma, key->info.kid, x);
+        comma = ",";
+    }
+    pthread_rwlock_unlock(&k->lock);
+    sb_puts(out, "]}");
 }

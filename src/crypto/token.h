@@ -2,19 +2,12 @@
 #ifndef DMS_CRYPTO_TOKEN_H
 #define DMS_CRYPTO_TOKEN_H
 
-#include "base/text.h"
+#include "crypto/token_keys.h"
 
 enum {
     TOKEN_MAX = 4096, /* bytes; longer is refused unread */
-    TOKEN_KID_SIZE = 17,
     TOKEN_SIGNATURE = 64
 };
-
-struct token_keys; /* the signing key and what verifies; immutable, any thread */
-
-/* Reads the key (32 raw bytes as hex) from path, making it at mode 0600 when there is none. Refuses a file others may read. */
-struct token_keys *token_keys_open(const char *path, const char *issuer, struct error *err);
-void               token_keys_close(struct token_keys *k);
 
 struct token_claims {
     char    subject[37], tenant[37], session[37], id[37]; /* sub, tid, sid, jti */
@@ -22,10 +15,10 @@ struct token_claims {
     int64_t issued_at, not_before, expires_at; /* Unix seconds */
 };
 
-/* The token as text in the arena. */
-const char *token_sign(const struct token_keys *k, struct arena *a, const struct token_claims *c);
-/* -1 and ERR_UNAUTHORIZED on anything that is not exactly a token of ours, for now (30 s of leeway). */
-MUST_CHECK int token_verify(const struct token_keys *k, struct str token, int64_t now, struct token_claims *ret,
+/* The token as text in the arena, signed with the key whose turn it is at issued_at. */
+const char *token_sign(struct token_keys *k, struct arena *a, const struct token_claims *c);
+/* -1 and ERR_UNAUTHORIZED on anything that is not exactly a token of ours, for now (TOKEN_LEEWAY_S). */
+MUST_CHECK int token_verify(struct token_keys *k, struct str token, int64_t now, struct token_claims *ret,
                             struct error *err);
 /* Another text than a token, with the key that signs now; it must begin so that it is never taken for one. ret_kid: that key's id. */
 MUST_CHECK int token_sign_text(struct token_keys *k, struct str text, char ret_kid[TOKEN_KID_SIZE],
@@ -33,7 +26,7 @@ MUST_CHECK int token_sign_text(struct token_keys *k, struct str text, char ret_k
 /* 1: signed so, 0: not, -1: the key of that id is not here (any more). */
 int token_check_text(struct token_keys *k, const char *kid, struct str text,
                      const unsigned char signature[TOKEN_SIGNATURE]);
-/* The JSON Web Key Set with the public key. */
-void token_jwks(const struct token_keys *k, struct sb *out);
+/* The JSON Web Key Set: the public keys that sign, will sign, or are still accepted. */
+void token_jwks(struct token_keys *k, int64_t now, struct sb *out);
 
 #endif

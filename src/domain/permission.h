@@ -15,6 +15,9 @@ static_assert(PERM_COUNT == 38, "the contract has 38 permissions");
 #define PERM(name)     (UINT64_C(1) << PERM_BIT_##name)
 #define PERM_PUBLIC    (UINT64_C(1) << 62) /* of a route: no credential needed; has to be said */
 #define PERM_SIGNED_IN (UINT64_C(1) << 63) /* of a route: any member */
+#define PERM_OWN \
+    (UINT64_C(1) \
+     << 61) /* of a route: the same, also one who has yet to set up the second factor that the organization requires */
 
 /* Custom: one of the organization's own roles; its permissions stand in the database. */
 enum role { ROLE_OWNER, ROLE_ADMIN, ROLE_EDITOR, ROLE_VIEWER, ROLE_API_ONLY, ROLE_CUSTOM, ROLE_COUNT };

@@ -51,12 +51,13 @@ struct route {
 
 /* Who asks; filled in by app->authenticate, immutable afterwards. */
 struct principal {
-    char     tenant_id[37], user_id[37], session_id[37];
-    char     name[64];
-    char     kind;    /* 'u' user, 'k' API key, 0 nobody */
-    uint64_t granted; /* permission bits */
-    unsigned plan, role;
-    int64_t  expires_us; /* wall clock */
+    char        tenant_id[37], user_id[37], session_id[37];
+    char        name[64];
+    char        kind;    /* 'u' user, 'k' API key, 0 nobody */
+    uint64_t    granted; /* permission bits */
+    unsigned    plan, role;
+    int64_t     expires_us; /* wall clock */
+    const char *confined;   /* why it may use routes that need PERM_OWN only: a sentence (static); NULL: it is not */
 };
 
 /* One file on its way in. The sink belongs to the app (blob store + hash); calls come one after another from threads of the pool. */

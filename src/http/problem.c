@@ -37,8 +37,8 @@ struct str problem_body(struct arena *a, const struct error *err, const char *id
     sb_printf(&b, ",\"status\":%u,\"detail\":", info->http);
     sb_json(&b, error_text(err));
     sb_printf(&b, ",\"code\":\"%s\",\"request_id\":\"%s\"", info->code, id);
-    if (err->code == ERR_VALIDATION)
-        put_errors(&b, err);
+    if (err->code == ERR_VALIDATION || (err->code == ERR_UNAUTHORIZED && err->field[0] != '\0'))
+        put_errors(&b, err); /* of a credential: which part is missing */
     if (err->members) {
         sb_putc(&b, ',');
         sb_puts(&b, err->members);

@@ -408,7 +408,9 @@ static int check_permission(struct request_private *p)
         return 0;
     if (p->req.who.kind == 0)
         return error_set(&p->req.err, ERR_UNAUTHORIZED, "nobody is signed in");
-    uint64_t needs = route->needs & ~PERM_SIGNED_IN;
+    if (p->req.who.confined && !(route->needs & PERM_OWN))
+        return error_say(&p->req.err, ERR_FORBIDDEN, NULL, "%s", p->req.who.confined);
+    uint64_t needs = route->needs & ~(PERM_SIGNED_IN | PERM_OWN);
     if ((needs & ~p->req.who.granted) != 0)
         return error_set(&p->req.err, ERR_FORBIDDEN, "the permission is missing");
     return 0;

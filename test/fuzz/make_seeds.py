@@ -28,3 +28,10 @@ for file in files.iterdir():
         (corpus / "extraction" / file.name).write_bytes(frames(data))
         (corpus / "chunking" / file.name).write_bytes(b"\x20\x04\xff\x00Title\xff\x01" + data)
 (corpus / "extraction" / "fail").write_bytes(frame(b"H", b'{"version":1}') + frame(b"F", b"damaged"))
+ID = "018f3c8a-0000-7000-8000-000000000001"
+CLAIMS = (f'{{"iss":"https://dms.example","aud":"dms","sub":"{ID}","tid":"{ID}","sid":"{ID}","jti":"{ID}","role":"Owner",'
+          '"iat":1000000,"nbf":1000000,"exp":1000900}')
+(corpus / "token").mkdir(parents=True, exist_ok=True)
+(corpus / "token" / "token").write_bytes(b"\x00eyJhbGciOiJFZERTQSJ9.e30.AAAA")
+(corpus / "token" / "header").write_bytes(b'\x01{"alg":"EdDSA","typ":"at+jwt","kid":"d04ab232742bb4ab","crit":["exp"],"jwk":{"kty":"OKP"}}')
+(corpus / "token" / "payload").write_bytes(b"\x02" + CLAIMS.encode())

@@ -37,6 +37,7 @@ def tenants(dms):
         client.role = client.ok("POST", "/roles", 201, json={"name": f"{word} role", "permissions": ["document.read"]})
         client.invitation = client.ok("POST", "/invitations", 201, json={"email": f"{word}@{uuid.uuid4().hex}.example.com", "role": "Viewer"})
         client.user_id = client.me()["user"]["id"]
+        client.session = client.ok("GET", "/auth/sessions")["items"][0]
     yield a, b
     a.close()
     b.close()
@@ -44,7 +45,7 @@ def tenants(dms):
 
 def ids_of(client):
     return {"documents": client.document["id"], "folders": client.folder["id"], "chunks": client.chunk["id"], "jobs": client.job["id"], "api-keys": client.key["id"],
-            "auth": client.identity,
+            "auth": client.identity, "sessions": client.session["id"],
             "groups": client.group["id"], "roles": client.role["id"], "invitations": client.invitation["id"], "members": client.user_id}
 
 
@@ -73,7 +74,7 @@ def send(client, dms, route, id_=None, raw=False):
 @pytest.mark.parametrize("route", WITH_ID, ids=name)
 def test_a_foreign_id_answers_as_an_unknown_one(dms, tenants, route):
     a, b = tenants
-    foreign = ids_of(a)[route["path"].split("/")[3]]
+    foreign = ids_of(a)["sessions" if "/sessions/" in route["path"] else route["path"].split("/")[3]]
     before = a.ok("GET", f"/documents/{a.document['id']}")
     theirs, unknown = send(b, dms, route, foreign), send(b, dms, route)
     assert theirs.status_code == unknown.status_code == 404, (theirs.status_code, unknown.status_code)
