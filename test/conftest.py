@@ -220,7 +220,7 @@ class Server:
             return None
         return wait_for(token, seconds, f"a mail with a token to {to}")
 
-    def invitation_tokens(self, to, count=1, seconds=20):
+    def invitation_tokens(self, to, count=1, seconds=60):
         """The tokens of the invitations mailed to that address, oldest first, once there are that many."""
         def tokens():
             texts = [m.get_body(("plain", "html")).get_content() for m in self.mails(to)]
