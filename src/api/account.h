@@ -7,7 +7,7 @@
 
 enum { EMAIL_MAX = 254, PERSON_NAME_MAX = 200, SECRET_HASH_SIZE = 2 * 32 + 3 };
 
-/* An attempt to prove a password (or a second factor): of an account, from an address, and both. Keyed hashes as bytea literals. */
+/* An attempt to prove a password: of an account, from an address, and both. Keyed hashes as bytea literals. */
 struct login_try {
     char pair[SECRET_HASH_SIZE], account[SECRET_HASH_SIZE], address[SECRET_HASH_SIZE];
 };
