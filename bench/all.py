@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-ORDER = ["api", "growth", "overload", "memory", "upload", "cost", "embed", "ingest", "quality"]
+ORDER = ["api", "access", "growth", "overload", "memory", "upload", "cost", "embed", "ingest", "quality"]
 
 
 def benches():

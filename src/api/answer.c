@@ -159,6 +159,33 @@ int api_answer_query(struct request *req, unsigned status, enum sql q, const cha
     return 0;
 }
 
+int api_if_match(struct request *req, const char *revision, struct error *err)
+{
+    const char *header = request_header(req, "If-Match");
+    struct str  rest = str_of(header ? header : "");
+
+    if (!header || str_eq(str_trim(rest), S("*")))
+        return 0;
+    while (rest.p) {
+        struct str tag = str_trim(str_cut(&rest, ','));
+
+        if (tag.n < 2 || tag.p[0] != '"' || tag.p[tag.n - 1] != '"')
+            continue; /* weak tags never match */
+        tag = (struct str){ tag.p + 1, tag.n - 2 };
+        if (str_eq(str_cut(&tag, '.'), str_of(revision)))
+            return 0;
+    }
+    return error_set(err, ERR_PRECONDITION, "the revision is %s", revision);
+}
+
+int api_check_place(struct request *req, const char *folder_id)
+{
+    if (folder_id || api_scope(req).by_grant == 0)
+        return 0;
+    return error_say(&req->err, ERR_FORBIDDEN, NULL,
+                     "You may do this in the folders that were granted to you: name one.");
+}
+
 void api_notify_document(struct request *req, const char *document_id, unsigned version, const char *status,
                          const char *step)
 {
@@ -168,5 +195,6 @@ void api_notify_document(struct request *req, const char *document_id, unsigned 
     sb_printf(&b, "{\"id\":\"%s\",\"version\":%u,\"status\":\"%s\",\"step\":\"%s\"}", document_id, version, status,
               step);
     if (!queue_notify(api->queue, req->who.tenant_id, "document", sb_str(&b)))
-        event_hub_publish(api->events, req->who.tenant_id, "document", sb_str(&b)); /* without Redis: at least here */
+        event_hub_publish(api->events, api_db(req), req->who.tenant_id, "document",
+                          sb_str(&b)); /* without Redis: at least here */
 }

@@ -42,6 +42,7 @@ struct api {
     struct limiter        *limiter;
     struct event_hub      *events;
     struct oidc           *oidc;
+    struct db             *events_db; /* of the thread that hears what other processes tell */
     struct work_pool      *pool;
     struct api_loop        loops[API_LOOPS]; /* filled while the server is opened */
     unsigned               loop_count;
@@ -63,9 +64,12 @@ static inline struct db *api_db(const struct request *req)
 {
     return ((struct api_thread *)req->thread)->db;
 }
+/* What the role does not allow was let in by a grant: then only what such grants open is there. */
 static inline struct db_scope api_scope(const struct request *req)
 {
-    return (struct db_scope){ req->who.tenant_id, req->who.user_id };
+    uint64_t missing = req->route->needs & PERM_ALL & ~req->who.granted;
+
+    return (struct db_scope){ req->who.tenant_id, req->who.user_id, grant_needed(missing) };
 }
 
 /* --- answers --- */
@@ -104,6 +108,12 @@ MUST_CHECK int api_mail(struct db *db, struct request *req, const char *template
 void api_notify_document(struct request *req, const char *document_id, unsigned version, const char *status,
                          const char *step);
 
+/* If-Match against what people changed: the number before the first dot of the tag. Processing goes on meanwhile and is no conflict. */
+MUST_CHECK int api_if_match(struct request *req, const char *revision, struct error *err);
+
+/* Refuses what would come to lie outside of any folder (folder_id NULL), where nothing is granted, when only a grant lets the request in. */
+MUST_CHECK int api_check_place(struct request *req, const char *folder_id);
+
 /* --- the parts --- */
 /* entries: how many credentials it remembers, at least 8. */
 struct auth_cache *auth_cache_open(unsigned ttl_ms, unsigned entries, struct error *err);
@@ -139,8 +149,8 @@ MUST_CHECK int api_quota_reserve(struct db *db, struct request *req, unsigned do
 
 struct event_hub *event_hub_open(struct error *err);
 void              event_hub_close(struct event_hub *h);
-/* Any thread: to every stream of the tenant. */
-void event_hub_publish(struct event_hub *h, const char *tenant_id, const char *type, struct str json);
+/* Any thread, with a connection of its own: to the streams of the tenant; what is about a document, to those who may see it. */
+void event_hub_publish(struct event_hub *h, struct db *db, const char *tenant_id, const char *type, struct str json);
 
 /* http_app.check: the header Content-Digest (RFC 9530) against the body as it came. */
 int  content_digest_open(struct request *req, void **ret);

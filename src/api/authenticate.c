@@ -34,7 +34,27 @@ static int credential(struct request *req, char *ret_kind, struct str *ret, stru
 static const uint64_t CLOSING = PERM(document_read) | PERM(document_download) | PERM(folder_read) | PERM(member_read)
                                 | PERM(billing_read) | PERM(audit_read) | PERM(audit_export);
 
-/* What this credential may do: columns role, permissions (of a role of the organization's own), plan and closing, of a key also kind and scopes. */
+/* What a key never goes beyond: columns kind and scopes. */
+static uint64_t key_ceiling(struct rows *r)
+{
+    uint64_t bits = permission_bits(row_text(r, "scopes"));
+
+    return strcmp(row_text(r, "kind"), "pk") == 0 ? bits & (PERM(document_read) | PERM(search_query)) : bits;
+}
+
+/* What grants say of the person (my_access): column access, of a key also kind and scopes, beyond which it never goes. */
+static void set_access(struct principal *who, struct rows *r)
+{
+    int64_t  access = row_int(r, "access");
+    uint64_t bits = grant_permissions((enum grant_level)(access & 3));
+
+    if (who->kind == 'k')
+        bits &= key_ceiling(r);
+    who->by_grant = bits & ~who->granted;
+    who->sees_few = access >= 4 || (who->by_grant & PERM(document_read)) != 0;
+}
+
+/* What this credential may do: columns role, permissions (of a role of the organization's own), plan, closing and access, of a key also kind and scopes. */
 static int set_grants(struct principal *who, struct rows *r, struct error *err)
 {
     enum role role = ROLE_VIEWER;
@@ -45,14 +65,9 @@ static int set_grants(struct principal *who, struct rows *r, struct error *err)
     who->role = role;
     who->plan = plan_by_name(row_text(r, "plan"));
     who->granted = role_granted(role, row_opt(r, "permissions"));
-    if (who->kind == 'k') {
-        uint64_t scopes = permission_bits(row_text(r, "scopes"));
-
-        /* Keys are all that API_Only has: what they may do was bounded by whoever made them. */
-        who->granted = role == ROLE_API_ONLY ? scopes : who->granted & scopes;
-        if (strcmp(row_text(r, "kind"), "pk") == 0)
-            who->granted &= PERM(document_read) | PERM(search_query);
-    }
+    if (who->kind == 'k') /* Keys are all that API_Only has: what they may do was bounded by whoever made them. */
+        who->granted = key_ceiling(r) & (role == ROLE_API_ONLY ? PERM_ALL : who->granted);
+    set_access(who, r);
     if (closing && role != ROLE_OWNER)
         return error_say(err, ERR_FORBIDDEN, NULL,
                          "This organization is to be deleted. Only its Owners still get in; they can take it back.");
@@ -182,7 +197,7 @@ static int check_token(struct request *req, struct str token, struct principal *
 
     if (token_verify(api->keys, token, clock_wall_us() / 1000000, &c, &req->err) < 0)
         return -1;
-    struct db_scope scope = { c.tenant, c.subject };
+    struct db_scope scope = { .tenant_id = c.tenant, .user_id = c.subject };
     if (db_query_alone(api_db(req), scope, &req->arena, SQL_GET_PRINCIPAL_OF_SESSION, ARGS(c.session, c.subject), &r,
                        &req->err)
         < 0)
@@ -216,7 +231,7 @@ static int check_key(struct request *req, struct str key, struct principal *who,
     memcpy(who->session_id, row_text(&r, "id"), 36);
     who->kind = 'k';
     who->expires_us = INT64_MAX;
-    struct db_scope scope = { who->tenant_id, who->user_id };
+    struct db_scope scope = { .tenant_id = who->tenant_id, .user_id = who->user_id };
     if (db_query_alone(api_db(req), scope, &req->arena, SQL_API_KEY_ADDRESSES, ARGS(who->session_id), &r, &req->err)
         < 0)
         return -1;

@@ -258,32 +258,12 @@ int documents_create(struct request *req)
 {
     struct upload u = { .id = uuid_v7(), .version = 1 };
 
-    if (read_form(req, &u) < 0 || keep_bytes(req, &u) < 0)
+    if (read_form(req, &u) < 0 || api_check_place(req, u.folder_id) < 0 || keep_bytes(req, &u) < 0)
         return -1;
     if (api_answer_in_tx(req, fingerprint(req, &u), create_tx, &u) < 0)
         return -1;
     announce(req, &u, u.id.text);
     return 0;
-}
-
-/* If-Match against what people changed: the number before the first dot of the tag. Processing goes on meanwhile and is no conflict. */
-static int check_if_match(struct request *req, const char *revision, struct error *err)
-{
-    const char *header = request_header(req, "If-Match");
-    struct str  rest = str_of(header ? header : "");
-
-    if (!header || str_eq(str_trim(rest), S("*")))
-        return 0;
-    while (rest.p) {
-        struct str tag = str_trim(str_cut(&rest, ','));
-
-        if (tag.n < 2 || tag.p[0] != '"' || tag.p[tag.n - 1] != '"')
-            continue; /* weak tags never match */
-        tag = (struct str){ tag.p + 1, tag.n - 2 };
-        if (str_eq(str_cut(&tag, '.'), str_of(revision)))
-            return 0;
-    }
-    return error_set(err, ERR_PRECONDITION, "the document has revision %s", revision);
 }
 
 static int version_tx(struct db *db, struct request *req, void *arg, struct answer *ret, struct error *err)
@@ -296,7 +276,7 @@ static int version_tx(struct db *db, struct request *req, void *arg, struct answ
         return -1;
     if (!row_next(&r))
         return error_set(err, ERR_NOT_FOUND, "no such document");
-    if (check_if_match(req, row_text(&r, "etag"), err) < 0)
+    if (api_if_match(req, row_text(&r, "etag"), err) < 0)
         return -1;
     u->version = (unsigned)row_int(&r, "version") + 1;
     const char *before = row_text(&r, "body");
@@ -351,7 +331,7 @@ static int update_tx(struct db *db, struct request *req, void *arg, struct answe
         return -1;
     if (!row_next(&r))
         return error_set(err, ERR_NOT_FOUND, "no such document");
-    if (check_if_match(req, row_text(&r, "etag"), err) < 0)
+    if (api_if_match(req, row_text(&r, "etag"), err) < 0)
         return -1;
     const char *before = row_text(&r, "body");
     if (db_query(db, a, SQL_DOCUMENT_UPDATE,
@@ -392,7 +372,7 @@ int documents_update(struct request *req)
         if (b.n > METADATA_MAX)
             json_fields_note(&f, "metadata", "is larger than 64 KiB");
     }
-    if (json_fields_end(&f, &req->err) < 0)
+    if (json_fields_end(&f, &req->err) < 0 || (c.has_folder && api_check_place(req, c.folder_id) < 0))
         return -1;
     if (api_answer_in_tx(req, "", update_tx, &c) < 0)
         return -1;

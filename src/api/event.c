@@ -3,12 +3,20 @@
 #include "api/api.h"
 #include "api/handlers.h"
 
+#include "base/log.h"
+
 #include <pthread.h>
+
+enum { EVENT_ARENA = 4 << 20 }; /* a thousand streams of one tenant and a long event */
+
+/* Of documents: all that the person may see, those that grants open, or none (a credential without document.read). */
+enum hears { HEARS_NOTHING, HEARS_GRANTED, HEARS_SEEN };
 
 struct subscriber {
     struct subscriber   *next;
     struct event_stream *stream;
-    char                 tenant_id[37];
+    char                 tenant_id[37], user_id[37];
+    enum hears           hears;
 };
 
 struct event_hub {
@@ -41,11 +49,79 @@ void event_hub_close(struct event_hub *h)
     free(h);
 }
 
-void event_hub_publish(struct event_hub *h, const char *tenant_id, const char *type, struct str json)
+/* Who is to be asked about: the people with open streams of a tenant. */
+struct listeners {
+    const char **users, **by_grant; /* each ends with NULL */
+    size_t       n;
+    bool        *may; /* what was answered */
+};
+
+static bool of_tenant(const struct subscriber *s, const char *tenant_id)
+{
+    return !tenant_id || strcmp(s->tenant_id, tenant_id) == 0; /* NULL: resync, for everybody */
+}
+
+static size_t listener_of(const struct listeners *l, const struct subscriber *s)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (strcmp(l->users[i], s->user_id) == 0 && (l->by_grant[i][0] == 't') == (s->hears == HEARS_GRANTED))
+            return i;
+    return l->n;
+}
+
+/* Each person once. With the lock held. */
+static bool listeners_collect(const struct event_hub *h, struct arena *a, const char *tenant_id, struct listeners *ret)
+{
+    size_t most = 1;
+
+    for (const struct subscriber *s = h->first; s; s = s->next)
+        most += of_tenant(s, tenant_id) && s->hears != HEARS_NOTHING;
+    *ret = (struct listeners){ .users = arena_alloc_array(a, most, sizeof *ret->users),
+                               .by_grant = arena_alloc_array(a, most, sizeof *ret->by_grant),
+                               .may = arena_alloc_array(a, most, sizeof *ret->may) };
+    if (!ret->users || !ret->by_grant || !ret->may)
+        return false;
+    for (const struct subscriber *s = h->first; s; s = s->next) {
+        if (!of_tenant(s, tenant_id) || s->hears == HEARS_NOTHING || listener_of(ret, s) < ret->n)
+            continue;
+        ret->users[ret->n] = arena_text(a, s->user_id, strlen(s->user_id));
+        ret->by_grant[ret->n] = s->hears == HEARS_GRANTED ? "t" : "f";
+        ret->may[ret->n++] = false;
+    }
+    ret->users[ret->n] = ret->by_grant[ret->n] = NULL;
+    return !a->failed;
+}
+
+/* Asks the database which of them may see the document. */
+static int listeners_ask(struct db *db, struct arena *a, const char *tenant_id, const char *document_id,
+                         struct listeners *l)
+{
+    struct error err = { 0 };
+    struct rows  r;
+
+    if (db_query_alone(db, db_scope_system(tenant_id), a, SQL_EVENT_READERS,
+                       ARGS(document_id, db_array(a, l->users), db_array(a, l->by_grant)), &r, &err)
+        < 0) {
+        log_at(LOG_WARNING, "events: who may see a document could not be asked: %s", err.detail);
+        return -1;
+    }
+    while (row_next(&r)) {
+        int64_t at = row_int(&r, "place");
+
+        if (at >= 0 && (size_t)at < l->n)
+            l->may[at] = true;
+    }
+    return r.bad ? -1 : 0;
+}
+
+/* To the streams of a tenant; l: only to those of people who may, NULL: to all. */
+static void tell(struct event_hub *h, const char *tenant_id, const struct listeners *l, const char *type,
+                 struct str json)
 {
     pthread_mutex_lock(&h->lock);
     for (struct subscriber **at = &h->first, *s; (s = *at);) {
-        bool theirs = !tenant_id || strcmp(s->tenant_id, tenant_id) == 0; /* NULL: resync, for everybody */
+        size_t place = l ? listener_of(l, s) : 0;
+        bool   theirs = of_tenant(s, tenant_id) && (!l || (place < l->n && l->may[place]));
 
         if (!theirs || event_send(s->stream, type, json)) {
             at = &s->next;
@@ -56,6 +132,40 @@ void event_hub_publish(struct event_hub *h, const char *tenant_id, const char *t
         free(s);
     }
     pthread_mutex_unlock(&h->lock);
+}
+
+/* Which document an event is about; NULL: none. */
+static const char *document_of(struct arena *a, const char *type, struct str json)
+{
+    struct error  ignored = { 0 };
+    const json_t *v = json_read(a, json, 16, 1000, &ignored);
+
+    return jv_text(v, strcmp(type, "document") == 0 ? "id" : "document_id", NULL);
+}
+
+/* Events of documents go to those who may see the document at that moment; when that cannot be found out, they are told to look themselves. */
+void event_hub_publish(struct event_hub *h, struct db *db, const char *tenant_id, const char *type, struct str json)
+{
+    struct arena     a = ARENA(EVENT_ARENA);
+    struct listeners l = { 0 };
+    const char      *document_id = tenant_id ? document_of(&a, type, json) : NULL;
+
+    if (!document_id) {
+        tell(h, tenant_id, NULL, type, json);
+        arena_free(&a);
+        return;
+    }
+    pthread_mutex_lock(&h->lock);
+    bool collected = listeners_collect(h, &a, tenant_id, &l);
+    pthread_mutex_unlock(&h->lock);
+    if (collected && l.n > 0) {
+        bool answered = listeners_ask(db, &a, tenant_id, document_id, &l) == 0;
+
+        for (size_t i = 0; !answered && i < l.n; i++)
+            l.may[i] = true;
+        tell(h, tenant_id, &l, answered ? type : "resync", answered ? json : S("{}"));
+    }
+    arena_free(&a);
 }
 
 /* Streams of organizations where nothing happens would stay for ever after their clients have gone. With the lock held. */
@@ -85,6 +195,10 @@ int events_open(struct request *req)
         return error_set(&req->err, ERR_UNAVAILABLE, "too many event streams are open");
     }
     memcpy(s->tenant_id, req->who.tenant_id, sizeof s->tenant_id);
+    memcpy(s->user_id, req->who.user_id, sizeof s->user_id);
+    s->hears = req->who.granted & PERM(document_read)    ? HEARS_SEEN
+               : req->who.by_grant & PERM(document_read) ? HEARS_GRANTED
+                                                         : HEARS_NOTHING;
     event_send(s->stream, "resync", S("{}"));
     pthread_mutex_lock(&h->lock);
     forget_over(h);

@@ -73,7 +73,11 @@ int documents_types(struct request *req);
 int versions_create(struct request *req);
 /* folder.c */
 int folders_create(struct request *req);
+int folders_update(struct request *req);
 int folders_delete(struct request *req);
+/* access.c */
+int access_set_folder(struct request *req);
+int access_set_document(struct request *req);
 /* job.c */
 int jobs_retry(struct request *req);
 /* event.c */

@@ -244,7 +244,9 @@ int invitations_accept(struct request *req)
         return -1;
     req->who = (struct principal){ 0 };
     memcpy(req->who.tenant_id, x.tenant_id, 36);
-    if (db_in_tx(api_db(req), (struct db_scope){ x.tenant_id, x.known }, accept_tx, &x, &req->err) < 0)
+    if (db_in_tx(api_db(req), (struct db_scope){ .tenant_id = x.tenant_id, .user_id = x.known }, accept_tx, &x,
+                 &req->err)
+        < 0)
         return -1;
     response_json(req, 200, x.body);
     return 0;

@@ -2,6 +2,16 @@
 #include "api/api.h"
 #include "api/handlers.h"
 
+/* A job is changed by whoever may change its document. */
+static int check_document(struct db *db, struct request *req, const char *document_id, struct error *err)
+{
+    struct rows r;
+
+    if (db_query(db, &req->arena, SQL_DOCUMENT_WRITABLE, ARGS(document_id), &r, err) < 0)
+        return -1;
+    return r.count > 0 ? 0 : error_set(err, ERR_NOT_FOUND, "no such job");
+}
+
 static int retry_tx(struct db *db, struct request *req, void *arg, struct answer *ret, struct error *err)
 {
     struct job_ref *ref = arg;
@@ -21,6 +31,8 @@ static int retry_tx(struct db *db, struct request *req, void *arg, struct answer
     memcpy(ref->tenant_id.text, req->who.tenant_id, sizeof ref->tenant_id.text);
     if (job_kind_of(row_text(&r, "kind"), &ref->kind) < 0)
         return error_set(err, ERR_INTERNAL, "a job of unknown kind");
+    if (!row_null(&r, "document_id") && check_document(db, req, row_text(&r, "document_id"), err) < 0)
+        return -1;
     if (!row_null(&r, "document_id")
         && db_exec(db, SQL_DOCUMENT_PENDING, ARGS(row_text(&r, "document_id"), row_text(&r, "version")), err) < 0)
         return -1;

@@ -95,7 +95,8 @@ int login_failed(struct request *req, const struct login_try *t, const char *ten
         memcpy(req->who.user_id, user_id, 36);
     } else
         log_at(LOG_INFO, "a sign-in with an address that nobody has");
-    return db_in_tx(api_db(req), (struct db_scope){ tenant_id, user_id }, failed_tx, &f, &req->err);
+    return db_in_tx(api_db(req), (struct db_scope){ .tenant_id = tenant_id, .user_id = user_id }, failed_tx, &f,
+                    &req->err);
 }
 
 int login_passed_in_tx(struct db *db, const struct login_try *t, struct error *err)

@@ -289,6 +289,7 @@ int search_post(struct request *req)
     q.highlight = json_bool(&f, "highlight", true);
     q.facets = json_bool(&f, "facets", false);
     q.explain = json_bool(&f, "explain", false);
+    q.sees_few = req->who.sees_few;
     if (json_fields_end(&f, &req->err) < 0)
         return -1;
     return answer_query(req, &q);
@@ -303,6 +304,7 @@ int search_get(struct request *req)
         .limit = (unsigned)request_param_u64(req, "limit", LIMIT_DEFAULT),
         .cursor = request_param(req, "cursor"),
         .highlight = true,
+        .sees_few = req->who.sees_few,
     };
 
     if (search_mode_parse(mode ? mode : "hybrid", &q.mode) < 0)

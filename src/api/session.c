@@ -269,7 +269,7 @@ int auth_refresh(struct request *req)
         return error_set(&req->err, ERR_UNAUTHORIZED, "not a refresh token");
     x.old_hash = old_hash;
     refresh_make(req, &x.s);
-    struct db_scope scope = { x.s.tenant_id, NULL };
+    struct db_scope scope = { .tenant_id = x.s.tenant_id };
     if (db_in_tx(api_db(req), scope, refresh_tx, &x, &req->err) < 0)
         return -1;
     if (strcmp(x.outcome, "rotated") != 0 && strcmp(x.outcome, "again") != 0) {
@@ -313,7 +313,7 @@ int auth_switch(struct request *req)
         json_fields_note(&f, "organization", "must be the id of an organization");
     if (json_fields_end(&f, &req->err) < 0)
         return -1;
-    struct db_scope there = { organization, req->who.user_id };
+    struct db_scope there = { .tenant_id = organization, .user_id = req->who.user_id };
     if (carry_over(req, &s) < 0
         || db_query_alone(api_db(req), there, &req->arena, SQL_MEMBERSHIP_ROLE, ARGS(req->who.user_id), &r, &req->err)
                < 0)

@@ -72,7 +72,9 @@ static void thread_close(void *thread)
 
 static void on_event(void *arg, const char *tenant_id, const char *type, struct str data)
 {
-    event_hub_publish(arg, tenant_id, type, data.n > 0 ? data : S("{}"));
+    struct api *api = arg;
+
+    event_hub_publish(api->events, api->events_db, tenant_id, type, data.n > 0 ? data : S("{}"));
 }
 
 static struct http_limits limits_of(const struct settings *s, const struct address_list *proxies)
@@ -116,7 +118,10 @@ static int open_parts(struct app *app, struct api *api, struct error *err)
     api->auth = api->blobs ? auth_cache_open((unsigned)s->auth_cache_ms, (unsigned)s->auth_cache_entries, err) : NULL;
     api->limiter = api->auth ? limiter_open(app_redis(app, &why), err) : NULL;
     api->events = api->limiter ? event_hub_open(err) : NULL;
-    api->oidc = api->events ? oidc_open(s, api->issuer, err) : NULL;
+    api->events_db = api->events ? db_open(api->conninfo, "dms events", err) : NULL;
+    if (api->events_db)
+        db_plan_once(api->events_db);
+    api->oidc = api->events_db ? oidc_open(s, api->issuer, err) : NULL;
     api->queue = api->oidc ? queue_open(app_redis(app, &why), err) : NULL;
     if (!api->queue)
         return -1;
@@ -132,6 +137,7 @@ static void close_parts(struct api *api)
     queue_close(api->queue);
     oidc_close(api->oidc);
     event_hub_close(api->events);
+    db_close(api->events_db);
     limiter_close(api->limiter);
     auth_cache_close(api->auth);
     blob_store_close(api->blobs);
@@ -179,7 +185,7 @@ static int run(struct app *app, struct api *api, int ready_fd, struct error *err
 
         running = api->server;
         handle_signals();
-        events = redis ? queue_subscribe(redis, on_event, api->events, &why) : NULL;
+        events = redis ? queue_subscribe(redis, on_event, api, &why) : NULL;
         log_at(LOG_INFO, "listening on %s port %u", app->settings->listen, http_server_port(api->server));
         tell_ready(ready_fd, http_server_port(api->server));
         http_server_run(api->server);

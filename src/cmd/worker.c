@@ -131,7 +131,7 @@ static void cancel(struct worker_thread *t, const char *tenant_id, const char *i
 {
     struct error err = { 0 };
 
-    if (db_in_tx(t->db, (struct db_scope){ .tenant_id = tenant_id }, cancel_tx, (void *)(uintptr_t)id, &err) < 0)
+    if (db_in_tx(t->db, db_scope_system(tenant_id), cancel_tx, (void *)(uintptr_t)id, &err) < 0)
         log_at(LOG_WARNING, "job %s was not cancelled: %s", id, err.detail);
 }
 

@@ -106,3 +106,51 @@ uint64_t role_granted(enum role role, const char *own)
         return role_permissions(role);
     return own ? permission_bits(own) : 0;
 }
+
+/* What each level adds to the one before it. */
+static const struct {
+    const char *name;
+    uint64_t    adds;
+} grants[GRANT_LEVELS] = {
+    [GRANT_NONE] = { "none", 0 },
+    [GRANT_READ] = { "read", PERM(document_read) | PERM(document_download) | PERM(folder_read) | PERM(search_query) },
+    [GRANT_WRITE] = { "write", PERM(document_create) | PERM(document_update) | PERM(document_delete)
+                                   | PERM(document_restore) | PERM(document_checkout) | PERM(document_comment)
+                                   | PERM(document_reprocess) | PERM(folder_create) | PERM(folder_update)
+                                   | PERM(folder_delete) },
+    [GRANT_MANAGE] = { "manage", PERM(folder_grant) | PERM(document_share) },
+};
+
+const char *grant_name(enum grant_level level)
+{
+    return grants[level].name;
+}
+
+int grant_parse(const char *name, enum grant_level *ret)
+{
+    for (unsigned i = GRANT_READ; i < GRANT_LEVELS; i++) {
+        if (strcmp(grants[i].name, name) == 0) {
+            *ret = (enum grant_level)i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+uint64_t grant_permissions(enum grant_level level)
+{
+    uint64_t bits = 0;
+
+    for (unsigned i = 0; i <= (unsigned)level && i < GRANT_LEVELS; i++)
+        bits |= grants[i].adds;
+    return bits;
+}
+
+enum grant_level grant_needed(uint64_t needs)
+{
+    unsigned level = GRANT_NONE;
+
+    while (level < GRANT_LEVELS && (needs & ~grant_permissions((enum grant_level)level)) != 0)
+        level++;
+    return (enum grant_level)level;
+}

@@ -13,6 +13,7 @@ enum {
 static_assert(PERM_COUNT == 38, "the contract has 38 permissions");
 
 #define PERM(name)     (UINT64_C(1) << PERM_BIT_##name)
+#define PERM_ALL       ((UINT64_C(1) << PERM_COUNT) - 1)
 #define PERM_PUBLIC    (UINT64_C(1) << 62) /* of a route: no credential needed; has to be said */
 #define PERM_SIGNED_IN (UINT64_C(1) << 63) /* of a route: any member */
 #define PERM_OWN \
@@ -31,5 +32,12 @@ const char *permission_name(unsigned bit);              /* "document.read" */
 const char *permission_allows(unsigned bit);            /* what it allows */
 int         permission_bit(struct str name);            /* -1 unknown */
 uint64_t    permission_bits(const char *names);         /* of a list with commas; unknown ones give nothing */
+
+/* What a grant on a folder or document allows there, whatever the role. */
+enum grant_level { GRANT_NONE, GRANT_READ, GRANT_WRITE, GRANT_MANAGE, GRANT_LEVELS };
+const char      *grant_name(enum grant_level level);                   /* "read" */
+MUST_CHECK int   grant_parse(const char *name, enum grant_level *ret); /* exact; -1 unknown, GRANT_NONE among them */
+uint64_t         grant_permissions(enum grant_level level);
+enum grant_level grant_needed(uint64_t needs); /* the least that allows all of them; GRANT_LEVELS: none does */
 
 #endif

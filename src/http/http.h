@@ -55,6 +55,8 @@ struct principal {
     char        name[64];
     char        kind;    /* 'u' user, 'k' API key, 0 nobody */
     uint64_t    granted; /* permission bits */
+    uint64_t    by_grant; /* further ones, only on what a grant of that level opens: the app narrows such a request to that */
+    bool        sees_few; /* lists go along what is granted, see my_access in migrations/0012_access.up.sql */
     unsigned    plan, role;
     int64_t     expires_us; /* wall clock */
     const char *confined;   /* why it may use routes that need PERM_OWN only: a sentence (static); NULL: it is not */

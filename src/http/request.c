@@ -411,7 +411,7 @@ static int check_permission(struct request_private *p)
     if (p->req.who.confined && !(route->needs & PERM_OWN))
         return error_say(&p->req.err, ERR_FORBIDDEN, NULL, "%s", p->req.who.confined);
     uint64_t needs = route->needs & ~(PERM_SIGNED_IN | PERM_OWN);
-    if ((needs & ~p->req.who.granted) != 0)
+    if ((needs & ~(p->req.who.granted | p->req.who.by_grant)) != 0)
         return error_set(&p->req.err, ERR_FORBIDDEN, "the permission is missing");
     return 0;
 }

@@ -23,8 +23,7 @@ static int load_batch(struct embed *e, struct error *err)
 {
     const struct job *job = e->run->job;
 
-    return db_query_alone(e->run->db, (struct db_scope){ .tenant_id = job->ref.tenant_id.text }, e->arena,
-                          SQL_PROCESS_VECTORS_MISSING,
+    return db_query_alone(e->run->db, db_scope_system(job->ref.tenant_id.text), e->arena, SQL_PROCESS_VECTORS_MISSING,
                           ARGS(job->document_id.text, db_int(e->arena, job->version), db_int(e->arena, e->after),
                                embedder_model(e->run->env->embedder), db_int(e->arena, BATCH)),
                           &e->rows, err);
@@ -125,7 +124,7 @@ static int one_batch(struct embed *e, struct error *err)
 
     e->arena = &a;
     if (load_batch(e, err) == 0 && embed_batch(e, err) == 0)
-        rc = db_in_tx(e->run->db, (struct db_scope){ .tenant_id = e->run->job->ref.tenant_id.text }, batch_tx, e, err);
+        rc = db_in_tx(e->run->db, db_scope_system(e->run->job->ref.tenant_id.text), batch_tx, e, err);
     e->total += (size_t)e->n;
     if (rc == 0)
         metric_add(METRIC_EMBEDDINGS, (uint64_t)e->n);
@@ -154,8 +153,7 @@ int job_embed(struct job_run *run, struct error *err)
     struct embed e = { .run = run, .after = -1 };
 
     if (!run->env->embedder) { /* the setting changed since the job was made */
-        if (db_in_tx(run->db, (struct db_scope){ .tenant_id = run->job->ref.tenant_id.text }, no_model_tx, run, err)
-            < 0)
+        if (db_in_tx(run->db, db_scope_system(run->job->ref.tenant_id.text), no_model_tx, run, err) < 0)
             return -1;
         job_tell(run, "processed", "done");
         return 0;

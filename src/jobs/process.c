@@ -43,8 +43,8 @@ static int process_load(struct process *p, struct error *err)
     const struct job *job = p->run->job;
     struct rows       r;
 
-    if (db_query_alone(p->run->db, (struct db_scope){ .tenant_id = job->ref.tenant_id.text }, p->run->arena,
-                       SQL_PROCESS_LOAD, ARGS(job->document_id.text, db_int(p->run->arena, job->version)), &r, err)
+    if (db_query_alone(p->run->db, db_scope_system(job->ref.tenant_id.text), p->run->arena, SQL_PROCESS_LOAD,
+                       ARGS(job->document_id.text, db_int(p->run->arena, job->version)), &r, err)
         < 0)
         return -1;
     p->gone = !row_next(&r) || row_bool(&r, "gone");
@@ -96,7 +96,7 @@ static int show_lines_if_slow(struct process *p, int64_t start_us, struct error 
 {
     if (clock_steady_us() - start_us < SHOW_AT_ONCE_US)
         return 0;
-    if (db_in_tx(p->run->db, (struct db_scope){ .tenant_id = p->run->job->ref.tenant_id.text }, lines_tx, p, err) < 0)
+    if (db_in_tx(p->run->db, db_scope_system(p->run->job->ref.tenant_id.text), lines_tx, p, err) < 0)
         return -1;
     p->lines_written = p->line_count;
     job_tell(p->run, "processing", p->lines[p->line_count - 1].step);
@@ -310,7 +310,7 @@ static int gone_tx(struct db *db, void *arg, struct error *err)
 int job_process(struct job_run *run, struct error *err)
 {
     struct process  p = { .run = run };
-    struct db_scope scope = { .tenant_id = run->job->ref.tenant_id.text };
+    struct db_scope scope = db_scope_system(run->job->ref.tenant_id.text);
     int64_t         start_us = clock_steady_us();
 
     if (process_load(&p, err) < 0)

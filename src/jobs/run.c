@@ -222,7 +222,7 @@ static enum job_outcome end_badly(struct job_run *run, const struct failure *f, 
     sb_putc(&line, '}');
     e.error = sb_str(&error).p;
     e.line = sb_str(&line).p;
-    int rc = db_in_tx(run->db, (struct db_scope){ .tenant_id = run->job->ref.tenant_id.text }, ending_tx, &e, ret_why);
+    int rc = db_in_tx(run->db, db_scope_system(run->job->ref.tenant_id.text), ending_tx, &e, ret_why);
     arena_free(&a);
     if (rc < 0)
         return JOB_LOST; /* no longer ours, or the database is away: then the lease ends it, and the job comes again */

@@ -235,7 +235,8 @@ int search_run(struct arena *a, struct db *db, struct embedder *embedder, const 
                             .embedder = embedder,
                             .scope = scope,
                             .query = query,
-                            .ask = { query->text, query->filter, limits->exact_rows, limits->leg_timeout_ms } };
+                            .ask = { query->text, query->filter, query->sees_few, limits->exact_rows,
+                                     limits->leg_timeout_ms } };
     int64_t         start_us = clock_steady_us();
     struct passages found[LEG_COUNT] = { 0 };
     struct fused   *list;

@@ -20,6 +20,7 @@ struct search_query {
     bool             highlight; /* find the places of the question's words */
     bool             facets;    /* count types, tags, ... of what was found */
     bool             explain;   /* for whoever writes the answer */
+    bool             sees_few;  /* see store/search.h */
 };
 
 struct search_limits {

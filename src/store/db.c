@@ -129,14 +129,15 @@ static int commit(struct db *db, struct error *err)
    then says NULL for ever. One NULL ends a statement, two in a row mean that nothing more comes. */
 static int begin(struct db *db, struct db_scope scope, struct error *err)
 {
-    const char *args[] = { scope.tenant_id ? scope.tenant_id : "", scope.user_id ? scope.user_id : "" };
-    bool        ended = false;
-    int         results = 3; /* BEGIN, the scope, the end of the pipeline */
+    const char *args[] = { scope.tenant_id ? scope.tenant_id : "", scope.user_id ? scope.user_id : "",
+                           db_scope_level(&scope) };
+    bool ended = false;
+    int  results = 3; /* BEGIN, the scope, the end of the pipeline */
 
     if (db_prepare(db, SQL_SCOPE_SET, err) < 0)
         return -1;
     bool sent = PQenterPipelineMode(db->conn) && PQsendQueryParams(db->conn, "BEGIN", 0, NULL, NULL, NULL, NULL, 0)
-                && PQsendQueryPrepared(db->conn, sql_info[SQL_SCOPE_SET].name, 2, args, NULL, NULL, 0)
+                && PQsendQueryPrepared(db->conn, sql_info[SQL_SCOPE_SET].name, 3, args, NULL, NULL, 0)
                 && PQpipelineSync(db->conn);
     while (sent && results > 0) {
         PGresult *res = PQgetResult(db->conn);

@@ -18,7 +18,7 @@ struct sql_info {
     bool        tenant; /* text takes one more parameter behind its own: db_query sends the tenant of the transaction */
     const char *text;
     const char *
-        scoped; /* of get_*: the same with tenant and person as two more parameters behind its own, for the read lane; else NULL */
+        scoped; /* of get_*: the same with tenant, person and level (db_scope) as three more parameters behind its own, for the read lane; else NULL */
 };
 extern const struct sql_info sql_info[SQL_COUNT];
 
@@ -31,10 +31,24 @@ void       db_close(struct db *db);
    has grown since the last ANALYZE pays with all its rows (docs/decisions/0009). */
 void db_plan_once(struct db *db);
 
-/* Who acts, for row level security and audit; NULL texts where unknown. Set for the whole transaction. */
+/* Who acts, for row level security and audit; NULL texts where unknown. Set for the whole transaction. by_grant: 0: whatever the person may see;
+   else by explicit grants of at least that level alone (migrations/0012_access.up.sql), because the person's role does not allow the request. */
 struct db_scope {
     const char *tenant_id, *user_id;
+    unsigned    by_grant;
 };
+
+/* The system itself, at work on a tenant's behalf: it sees what was restricted too. Nobody has a credential of this id (dms.system_user_id). */
+static inline struct db_scope db_scope_system(const char *tenant_id)
+{
+    return (struct db_scope){ .tenant_id = tenant_id, .user_id = "00000000-0000-0000-0000-000000000001" };
+}
+static inline const char *db_scope_level(const struct db_scope *s)
+{
+    static const char *const levels[] = { "0", "1", "2", "3" };
+
+    return levels[s->by_grant < 4 ? s->by_grant : 3];
+}
 
 /* fn may run more than once (serialization failures, lost connections before COMMIT): it touches the database and *arg only.
    READ COMMITTED. ERR_UNAVAILABLE when the database cannot be reached; the outcome of a COMMIT that got no answer is reported so too. */

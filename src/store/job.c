@@ -109,7 +109,7 @@ int job_claim(struct db *db, const char *tenant_id, const char *id, const char *
 
     *ret = (struct job){ .ref = { .tenant_id = uuid_copy(tenant_id), .id = uuid_copy(id) } };
     snprintf(ret->worker, sizeof ret->worker, "%s", worker);
-    if (db_in_tx(db, (struct db_scope){ .tenant_id = tenant_id }, claim_tx, &c, err) < 0)
+    if (db_in_tx(db, db_scope_system(tenant_id), claim_tx, &c, err) < 0)
         return -1;
     return c.taken ? 1 : 0;
 }
@@ -154,7 +154,7 @@ static int renew_tx(struct db *db, void *arg, struct error *err)
 /* 0 done, 1 no longer ours, -1 error, of a transaction about a job in hand. */
 static int in_hand_tx(struct db *db, tx_fn *fn, struct in_hand *x, struct error *err)
 {
-    if (db_in_tx(db, (struct db_scope){ .tenant_id = x->job->ref.tenant_id.text }, fn, x, err) == 0)
+    if (db_in_tx(db, db_scope_system(x->job->ref.tenant_id.text), fn, x, err) == 0)
         return 0;
     return job_is_lost(err) ? 1 : -1;
 }
@@ -218,8 +218,7 @@ int job_delay(struct db *db, const char *tenant_id, const char *id, int64_t eta_
 {
     struct arena a = ARENA(JOB_ARENA);
     struct rows  r;
-    int          rc = db_query_alone(db, (struct db_scope){ .tenant_id = tenant_id }, &a, SQL_JOB_DELAY,
-                                     ARGS(id, db_int(&a, eta_us)), &r, err);
+    int rc = db_query_alone(db, db_scope_system(tenant_id), &a, SQL_JOB_DELAY, ARGS(id, db_int(&a, eta_us)), &r, err);
 
     arena_free(&a);
     return rc;

@@ -25,7 +25,7 @@ enum {
 #define NOBODY "00000000-0000-0000-0000-000000000000"
 static const char nobody[] = NOBODY;
 static const char session_options[] =
-    "-c app.tenant_id=" NOBODY " -c app.user_id=" NOBODY
+    "-c app.tenant_id=" NOBODY " -c app.user_id=" NOBODY " -c app.level=0"
     " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off -c jit=off";
 
 enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_PREPARING, LINK_UP };
@@ -215,7 +215,7 @@ static void link_prepare(struct link *l)
 
     for (unsigned i = 0; ok && i < SQL_COUNT; i++)
         if (sql_info[i].scoped)
-            ok = PQsendPrepare(l->conn, sql_info[i].name, sql_info[i].scoped, sql_info[i].params + 2, NULL);
+            ok = PQsendPrepare(l->conn, sql_info[i].name, sql_info[i].scoped, sql_info[i].params + 3, NULL);
     if (!ok || !PQpipelineSync(l->conn)) {
         link_lost(l, PQerrorMessage(l->conn));
         return;
@@ -464,6 +464,7 @@ static bool send_query(struct link *l, const struct pipeline_query *q)
         args[n] = q->args[n];
     args[n++] = q->scope.tenant_id ? q->scope.tenant_id : nobody;
     args[n++] = q->scope.user_id ? q->scope.user_id : nobody;
+    args[n++] = db_scope_level(&q->scope);
     return PQsendQueryPrepared(l->conn, sql_info[q->sql].name, n, args, NULL, NULL, 0);
 }
 
@@ -493,7 +494,7 @@ int pipeline_submit(struct pipeline *p, struct pipeline_query *q, struct error *
 {
     struct link *l = p ? best_link(p) : NULL;
 
-    assert(sql_info[q->sql].scoped && q->nargs == sql_info[q->sql].params && q->nargs + 2 <= MAX_ARGS);
+    assert(sql_info[q->sql].scoped && q->nargs == sql_info[q->sql].params && q->nargs + 3 <= MAX_ARGS);
     if (admit(p, q, l, err) < 0)
         return -1;
     q->started_us = clock_steady_us();

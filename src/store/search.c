@@ -28,6 +28,12 @@ struct leg_run {
     struct search_found     *ret;
 };
 
+/* Whether much of what the index finds may not be shown. */
+static bool is_filtered(const struct search_ask *ask)
+{
+    return ask->sees_few || strcmp(ask->filter, "{}") != 0;
+}
+
 static int apply_settings(struct db *db, const struct leg_run *run, struct error *err)
 {
     return db_exec(db, SQL_SEARCH_SETTINGS, ARGS(db_int(run->arena, run->ask->timeout_ms)), err) < 0 ? -1 : 0;
@@ -93,7 +99,7 @@ static int keyword_among(struct db *db, struct leg_run *run, struct error *err)
 static int keyword_tx(struct db *db, void *arg, struct error *err)
 {
     struct leg_run *run = arg;
-    bool            filtered = strcmp(run->ask->filter, "{}") != 0, small;
+    bool            filtered = is_filtered(run->ask), small;
 
     if (apply_settings(db, run, err) < 0 || (filtered && tenant_small(db, run, &small, err) < 0))
         return -1;
@@ -165,7 +171,7 @@ static int vector_tx(struct db *db, void *arg, struct error *err)
 
     if (apply_settings(db, run, err) < 0 || tenant_small(db, run, &small, err) < 0)
         return -1;
-    bool filtered = strcmp(run->ask->filter, "{}") != 0;
+    bool filtered = is_filtered(run->ask);
 
     if (run->hnsw) {
         int done = small || filtered ? vector_all(db, run, (int64_t)run->ask->exact_rows, err) : 0;

@@ -9,6 +9,7 @@
 struct search_ask {
     const char *text;       /* valid UTF-8, not blank */
     const char *filter;     /* JSON object with members of dms.search_documents, checked; "{}": every live document */
+    bool        sees_few;   /* the person may see few documents: that is a filter as well */
     uint64_t    exact_rows; /* up to so many passages are compared one by one */
     unsigned    timeout_ms;
 };

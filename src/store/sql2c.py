@@ -5,8 +5,8 @@ tenant: text takes the tenant as one more parameter behind its own, where the st
 it, a tenant that came after the last ANALYZE, takes that tenant for empty, and any index that begins with the tenant for as good as the right one
 (docs/decisions/0009). Not so the legs of a search, which are planned for the tenant's size each time.
 
-scoped is what the read lane sends of get_*.sql, NULL of the others: the statement inside of one that first says who acts, so that both are
-one message instead of two. The inner one hangs on the outer by s.tenant, so it cannot run first; were it to, it would meet the connection's
+scoped is what the read lane sends of get_*.sql, NULL of the others: the statement inside of one that first says who acts, and by which right,
+so that both are one message instead of two. The inner one hangs on the outer by s.tenant, so it cannot run first; were it to, it would meet the connection's
 own tenant, which is nobody. Row level security goes on to compare with the setting.
 
 usage: sql2c.py OUTPUT FILE.sql..."""
@@ -18,7 +18,8 @@ from pathlib import Path
 LEGS = ("search_keyword", "search_vector")
 TENANT = "current_setting('app.tenant_id')::uuid"
 SCOPED = (
-    "SELECT q.* FROM (SELECT set_config('app.tenant_id', ${tenant}, true) AS tenant, set_config('app.user_id', ${user}, true)) s"
+    "SELECT q.* FROM (SELECT set_config('app.tenant_id', ${tenant}, true) AS tenant, set_config('app.user_id', ${user}, true),"
+    " CASE WHEN current_setting('app.level') IS DISTINCT FROM ${level} THEN set_config('app.level', ${level}, true) END) s"
     " CROSS JOIN LATERAL (SELECT w.* FROM ({text}) w WHERE s.tenant IS NOT NULL OFFSET 0) q"
 )
 
@@ -39,7 +40,7 @@ def statement(path: Path) -> tuple[int, bool, str, str | None]:
     tenant = len(params) + 1
     inner = text.replace(TENANT, f"${tenant}::uuid")
     takes = inner != text and not path.stem.startswith(LEGS)
-    scoped = SCOPED.format(text=inner, tenant=tenant, user=tenant + 1) if path.stem.startswith("get_") else None
+    scoped = SCOPED.format(text=inner, tenant=tenant, user=tenant + 1, level=tenant + 2) if path.stem.startswith("get_") else None
     return len(params), takes, inner if takes else text, scoped
 
 

@@ -52,7 +52,8 @@ def ids_of(client):
 def body_of(route):
     """Something that the route takes, so that it is the id which is refused."""
     special = {"/members/{user_id}": {"role": "Viewer"}, "/groups/{id}": {"name": "taken over"}, "/roles/{id}": {"name": "taken over"},
-               "/api-keys/{id}/rotate": {"overlap_seconds": 60},
+               "/folders/{id}": {"name": "taken over"}, "/folders/{id}/permissions": {"restricted": True, "grants": []},
+               "/documents/{id}/permissions": {"restricted": True, "grants": []}, "/api-keys/{id}/rotate": {"overlap_seconds": 60},
                "/invitations": {"email": f"{uuid.uuid4().hex}@example.com", "role": "Viewer"}}
     found = special.get(route["path"].removeprefix("/api/v1"))
     return found or ({"title": "taken over"} if route["method"] == "PATCH" else {"query": CANARY} if "search" in route["path"] else {"name": "x", "scopes": ["document.read"]})
