@@ -100,6 +100,20 @@ def test_BI_D13_one_address_does_not_spray_over_all_accounts(start_dms):
     assert sign_in(server, emails[1], PASSWORD, source(2)).status_code == 200, "other addresses are not held up"
 
 
+def test_BI_D13_all_addresses_of_one_client_are_one(start_dms):
+    """Of IPv6 a client has 2^64 of them; seen here as those that a proxy tells of."""
+    server = start_dms(env={"DMS_EMBED_PROVIDER": "none", "DMS_LOGIN_FREE_ADDRESS": "8", "DMS_TRUSTED_PROXIES": "127.0.0.1"})
+    email, count = register(server), iter(range(1, 10_000))
+
+    def attempt(network, who=None, password=WRONG):
+        with server.http() as http:
+            n = next(count)
+            return http.post("/api/v1/auth/login", json={"email": who or f"u{n}@example.com", "password": password}, headers={"X-Forwarded-For": f"{network}:{n:x}:{n:x}:{n:x}:{n:x}"})
+    held(lambda: attempt("2001:db8:1:2"))
+    assert attempt("2001:db8:1:2", email, PASSWORD).status_code == 429
+    assert attempt("2001:db8:1:3", email, PASSWORD).status_code == 200
+
+
 def test_a_right_password_costs_nothing(server):
     email = register(server)
     assert {sign_in(server, email, PASSWORD).status_code for _ in range(12)} == {200}
