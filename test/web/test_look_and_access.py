@@ -29,8 +29,18 @@ PAGES = {
     "activity": "/activity",
     "trash": "/trash",
     "keys": "/keys",
+    "members": "/organization",
+    "groups": "/organization/groups",
+    "roles": "/organization/roles",
+    "audit": "/organization/audit",
+    "settings": "/organization/settings",
+    "password": "/account",
+    "sessions": "/account/sessions",
+    "two-step": "/account/second",
     "not-found": "/no/such/page",
 }
+
+OUTSIDE = {"forgot": "/forgot", "reset": "/reset?token=x", "accept": "/accept?token=x"}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -48,6 +58,10 @@ def test_every_page_fits_and_is_accessible(page, account, screenshots, scheme, s
     page.goto("/sign-in")
     expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
     look("sign-in")
+    for name, path in OUTSIDE.items():
+        page.goto(path)
+        expect(page.get_by_role("heading").first).to_be_visible()
+        look(name)
     sign_up(page, account)
     look("empty")
     fill(page)

@@ -18,9 +18,14 @@ const loadTrash = () => import('@/features/documents/TrashPage');
 const loadSearch = () => import('@/features/search/SearchPage');
 const loadJobs = () => import('@/features/jobs/JobsPage');
 const loadKeys = () => import('@/features/keys/KeysPage');
+const loadOrganization = () => import('@/features/organization/OrganizationPage');
+const loadAccount = () => import('@/features/account/AccountPage');
 
 const SignInPage = lazy(() => loadPage(() => import('@/features/auth/SignInPage')));
 const SignUpPage = lazy(() => loadPage(() => import('@/features/auth/SignUpPage')));
+const ForgotPage = lazy(() => loadPage(() => import('@/features/auth/ForgotPage')));
+const ResetPage = lazy(() => loadPage(() => import('@/features/auth/ResetPage')));
+const AcceptPage = lazy(() => loadPage(() => import('@/features/auth/AcceptPage')));
 const VerifyPage = lazy(() => loadPage(() => import('@/features/auth/VerifyPage')));
 const NotFoundPage = lazy(() => loadPage(() => import('./NotFoundPage')));
 const DocumentsPage = lazy(() => loadPage(loadDocuments));
@@ -29,6 +34,8 @@ const TrashPage = lazy(() => loadPage(loadTrash));
 const SearchPage = lazy(() => loadPage(loadSearch));
 const JobsPage = lazy(() => loadPage(loadJobs));
 const KeysPage = lazy(() => loadPage(loadKeys));
+const OrganizationPage = lazy(() => loadPage(loadOrganization));
+const AccountPage = lazy(() => loadPage(loadAccount));
 
 const prefetchAfterMs = 800;
 
@@ -38,7 +45,7 @@ function usePrefetch(wanted: boolean): void {
   useEffect(() => {
     if (!wanted) return;
     const timer = setTimeout(() => {
-      for (const load of [loadSearch, loadDocument, loadDocuments, loadTrash, loadJobs, loadKeys])
+      for (const load of [loadSearch, loadDocument, loadDocuments, loadTrash, loadJobs, loadKeys, loadOrganization, loadAccount])
         load().catch(() => undefined);
     }, prefetchAfterMs);
     return () => clearTimeout(timer);
@@ -56,6 +63,9 @@ export function App() {
               <Route path="/sign-in" component={SignInPage} />
               <Route path="/sign-up" component={SignUpPage} />
               <Route path="/verify" component={VerifyPage} />
+              <Route path="/forgot" component={ForgotPage} />
+              <Route path="/reset" component={ResetPage} />
+              <Route path="/accept" component={AcceptPage} />
               <Route>
                 <Inside />
               </Route>
@@ -91,6 +101,8 @@ function Inside() {
             <Route path="/trash" component={TrashPage} />
             <Route path="/activity" component={JobsPage} />
             <Route path="/keys" component={KeysPage} />
+            <Route path="/organization/:part?">{({ part }) => <OrganizationPage part={part} />}</Route>
+            <Route path="/account/:part?">{({ part }) => <AccountPage part={part} />}</Route>
             <Route component={NotFoundPage} />
           </Switch>
         </Suspense>

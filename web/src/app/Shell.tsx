@@ -1,6 +1,7 @@
 /* What is around every page: search, navigation, uploads, the connection to the server. */
 import { ActionIcon, Button, VisuallyHidden } from '@mantine/core';
 import Activity from 'lucide-react/icons/activity';
+import Building from 'lucide-react/icons/building-2';
 import Files from 'lucide-react/icons/files';
 import KeyRound from 'lucide-react/icons/key-round';
 import Trash from 'lucide-react/icons/trash-2';
@@ -31,6 +32,7 @@ const navigation: NavItem[] = [
   { href: '/activity', label: texts.shell.jobs, icon: Activity, permission: 'document.read' },
   { href: '/trash', label: texts.shell.trash, icon: Trash, permission: 'document.read' },
   { href: '/keys', label: texts.shell.apiKeys, icon: KeyRound, permission: 'apikey.manage' },
+  { href: '/organization', label: texts.shell.organization, icon: Building, permission: 'member.read' },
 ];
 
 export function Shell({ children }: { children: ReactNode }) {

@@ -1,9 +1,12 @@
-import { Alert, Anchor, Button, Checkbox, PasswordInput, TextInput } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
+import { Alert, Anchor, Button, Checkbox, Divider, PasswordInput, TextInput } from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { type FormEvent, useEffect, useState } from 'react';
 import { Link, Redirect, useSearchParams } from 'wouter';
 import { api, type Credentials } from '@/shared/api/api';
-import { session } from '@/shared/api/client';
+import { apiBase, session } from '@/shared/api/client';
+import { identity } from '@/shared/api/identity';
+import { ApiError } from '@/shared/api/problem';
+import { formText } from '@/shared/lib/formText';
 import { useStore } from '@/shared/lib/store';
 import { usePageTitle } from '@/shared/lib/usePageTitle';
 import { texts } from '@/shared/texts';
@@ -17,7 +20,7 @@ export default function SignInPage() {
   const [search] = useSearchParams();
   const state = useStore(session.state);
   const client = useQueryClient();
-  const [withCode, setWithCode] = useState(false);
+  const [codeWanted, setCodeWanted] = useState(false);
   const login = useMutation({
     meta: { ownError: true },
     mutationFn: (form: Credentials & { stay: boolean }) => {
@@ -29,15 +32,18 @@ export default function SignInPage() {
       session.signIn(tokens, stay);
     },
   });
+  const elsewhere = useSignInElsewhere(search.get('code'));
+  const codeNeeded = asksForCode(login.error);
+  const withCode = codeWanted || codeNeeded;
   if (state.signedIn) return <Redirect to={destination(search.get('next'))} replace />;
 
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    const otp = textOf(form, 'otp').trim();
+    const otp = formText(form, 'otp').trim();
     login.mutate({
-      email: textOf(form, 'email').trim(),
-      password: textOf(form, 'password'),
+      email: formText(form, 'email').trim(),
+      password: formText(form, 'password'),
       stay: form.has('stay'),
       ...(otp === '' ? {} : { otp }),
     });
@@ -47,7 +53,12 @@ export default function SignInPage() {
     <AuthFrame title={texts.auth.signInTitle}>
       <form className={classes.form} onSubmit={submit}>
         {state.expired && !login.isError && <Alert color="yellow">{texts.auth.sessionEnded}</Alert>}
-        <FormError error={login.error} />
+        {(search.has('error') || elsewhere.isError) && !login.isError && (
+          <Alert color="red" role="alert">
+            {texts.auth.signInFailed}
+          </Alert>
+        )}
+        {codeNeeded ? <Alert role="status">{texts.auth.otpNeeded}</Alert> : <FormError error={login.error} />}
         <TextInput
           name="email"
           type="email"
@@ -70,13 +81,14 @@ export default function SignInPage() {
           <TextInput
             name="otp"
             label={texts.auth.otp}
+            description={texts.auth.otpHint}
             autoComplete="one-time-code"
-            inputMode="numeric"
             autoFocus
             size="md"
+            {...(codeNeeded ? {} : fieldState(login.error, 'otp'))}
           />
         ) : (
-          <Anchor component="button" type="button" size="sm" ta="left" onClick={() => setWithCode(true)}>
+          <Anchor component="button" type="button" size="sm" ta="left" onClick={() => setCodeWanted(true)}>
             {texts.auth.useOtp}
           </Anchor>
         )}
@@ -85,6 +97,10 @@ export default function SignInPage() {
           {texts.auth.signIn}
         </Button>
       </form>
+      <Elsewhere />
+      <p className={classes.switch}>
+        <Link href="/forgot">{texts.auth.forgot}</Link>
+      </p>
       <p className={classes.switch}>
         {texts.auth.noAccount} <Link href="/sign-up">{texts.auth.signUp}</Link>
       </p>
@@ -92,7 +108,51 @@ export default function SignInPage() {
   );
 }
 
-function textOf(form: FormData, name: string): string {
-  const value = form.get(name);
-  return typeof value === 'string' ? value : '';
+/* The password was right and a code is missing: the server says so in the field otp. */
+function asksForCode(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 401 && error.fields.some((row) => row.field === 'otp');
+}
+
+/* Back from another provider: the code in the address is exchanged for tokens, once. */
+function useSignInElsewhere(code: string | null) {
+  const client = useQueryClient();
+  const { mutate, ...exchange } = useMutation({
+    meta: { ownError: true },
+    mutationFn: identity.exchange,
+    onSuccess: (tokens) => {
+      client.clear();
+      session.signIn(tokens, /* staySignedIn= */ false);
+    },
+  });
+  useEffect(() => {
+    if (code !== null) mutate(code);
+  }, [code, mutate]);
+  return exchange;
+}
+
+function Elsewhere() {
+  const { data } = useQuery({
+    queryKey: ['providers'],
+    queryFn: ({ signal }) => identity.providers({ signal }),
+    staleTime: Infinity,
+    retry: false,
+  });
+  const providers = data?.items ?? [];
+  if (providers.length === 0) return null;
+  return (
+    <div className={classes.elsewhere}>
+      <Divider label={texts.auth.or} />
+      {providers.map(({ id, name }) => (
+        <Button
+          key={id}
+          component="a"
+          href={`${apiBase}/auth/oidc/${encodeURIComponent(id)}/start`}
+          variant="default"
+          size="md"
+        >
+          {texts.auth.signInWith(name)}
+        </Button>
+      ))}
+    </div>
+  );
 }

@@ -1,10 +1,11 @@
 import { Button, SegmentedControl, Table, VisuallyHidden } from '@mantine/core';
-import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import Activity from 'lucide-react/icons/activity';
 import { useState } from 'react';
 import { Link } from 'wouter';
 import { api } from '@/shared/api/api';
 import type { Job, JobState } from '@/shared/api/types';
+import { usePages } from '@/shared/lib/usePages';
 import { usePageTitle } from '@/shared/lib/usePageTitle';
 import { texts } from '@/shared/texts';
 import card from '@/shared/ui/card.module.css';
@@ -21,14 +22,7 @@ export default function JobsPage() {
   usePageTitle(texts.jobs.title);
   const client = useQueryClient();
   const [filter, setFilter] = useState<keyof typeof texts.jobs.filters>('all');
-  const list = useInfiniteQuery({
-    queryKey: ['jobs', filter],
-    queryFn: ({ pageParam, signal }) =>
-      api.jobs({ limit: 50, cursor: pageParam, state: filter === 'all' ? undefined : filter }, { signal }),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_cursor,
-    refetchInterval: refreshMs,
-  });
+  const list = usePages(['jobs', filter], api.jobs, { state: filter === 'all' ? null : filter }, refreshMs);
   const retry = useMutation({
     mutationFn: (job: Job) => api.retryJob(job.id),
     onSuccess: async () => {
@@ -36,7 +30,7 @@ export default function JobsPage() {
       notifyDone(texts.jobs.retried);
     },
   });
-  const jobs = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const jobs = list.items;
   const { columns } = texts.jobs;
   return (
     <>

@@ -10,9 +10,10 @@ import {
   TextInput,
   VisuallyHidden,
 } from '@mantine/core';
-import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import KeyRound from 'lucide-react/icons/key-round';
 import Plus from 'lucide-react/icons/plus';
+import RefreshCw from 'lucide-react/icons/refresh-cw';
 import Trash from 'lucide-react/icons/trash-2';
 import { type FormEvent, useState } from 'react';
 import { FormError, fieldState } from '@/features/auth/FormError';
@@ -20,7 +21,9 @@ import { api } from '@/shared/api/api';
 import { apiBase } from '@/shared/api/client';
 import type { ApiKey } from '@/shared/api/types';
 import { formatTime } from '@/shared/lib/format';
+import { formText } from '@/shared/lib/formText';
 import { useMe } from '@/shared/lib/useMe';
+import { usePages } from '@/shared/lib/usePages';
 import { usePageTitle } from '@/shared/lib/usePageTitle';
 import { texts } from '@/shared/texts';
 import card from '@/shared/ui/card.module.css';
@@ -33,19 +36,15 @@ import { Time } from '@/shared/ui/Time';
 import classes from './KeysPage.module.css';
 
 const dayMs = 86_400_000;
+const overlapS = 86_400; /* how long the old secret goes on working */
 const readScopes = ['document.read', 'document.download', 'folder.read', 'search.query', 'ask.query'];
 const writeScopes = [...readScopes, 'document.create', 'document.update'];
 
 export default function KeysPage() {
   usePageTitle(texts.keys.title);
   const [creating, setCreating] = useState(false);
-  const list = useInfiniteQuery({
-    queryKey: ['api-keys'],
-    queryFn: ({ pageParam, signal }) => api.apiKeys({ limit: 50, cursor: pageParam }, { signal }),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_cursor,
-  });
-  const keys = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const list = usePages(['api-keys'], api.apiKeys);
+  const keys = list.items;
   const create = (
     <Button leftSection={<Plus size={17} aria-hidden />} onClick={() => setCreating(true)}>
       {texts.keys.create}
@@ -78,6 +77,7 @@ export default function KeysPage() {
 function KeyTable({ keys }: { keys: ApiKey[] }) {
   const client = useQueryClient();
   const [doomed, setDoomed] = useState<ApiKey | null>(null);
+  const [replaced, setReplaced] = useState<ApiKey | null>(null);
   const remove = useMutation({
     mutationFn: (key: ApiKey) => api.deleteApiKey(key.id),
     onSuccess: async (_answer, key) => {
@@ -124,6 +124,13 @@ function KeyTable({ keys }: { keys: ApiKey[] }) {
               <Table.Td className={classes.menu}>
                 <ActionIcon
                   variant="subtle"
+                  aria-label={texts.keys.rotateFor(key.name)}
+                  onClick={() => setReplaced(key)}
+                >
+                  <RefreshCw size={17} aria-hidden />
+                </ActionIcon>
+                <ActionIcon
+                  variant="subtle"
                   color="red"
                   aria-label={texts.keys.deleteFor(key.name)}
                   onClick={() => setDoomed(key)}
@@ -146,7 +153,46 @@ function KeyTable({ keys }: { keys: ApiKey[] }) {
           if (doomed !== null) remove.mutate(doomed);
         }}
       />
+      {replaced !== null && <ReplaceSecret apiKey={replaced} onClose={() => setReplaced(null)} />}
     </div>
+  );
+}
+
+/* Asks first, then shows the new secret once. */
+function ReplaceSecret({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {
+  const client = useQueryClient();
+  const rotate = useMutation({
+    mutationFn: () => api.rotateApiKey(apiKey.id, overlapS),
+    onSuccess: () => client.invalidateQueries({ queryKey: ['api-keys'] }),
+  });
+  const secret = rotate.data?.key;
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      closeOnClickOutside={secret === undefined}
+      title={secret === undefined ? texts.keys.rotateTitle : texts.keys.onceTitle}
+      centered
+      size="lg"
+      lockScroll={false}
+      closeButtonProps={{ 'aria-label': texts.close }}
+    >
+      {secret === undefined ? (
+        <div className={classes.form}>
+          <Text>{texts.keys.rotateText}</Text>
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              {texts.cancel}
+            </Button>
+            <Button loading={rotate.isPending} onClick={() => rotate.mutate()}>
+              {texts.keys.rotate}
+            </Button>
+          </Group>
+        </div>
+      ) : (
+        <Secret secret={secret} onClose={onClose} />
+      )}
+    </Modal>
   );
 }
 
@@ -158,11 +204,12 @@ function CreateKey({ onClose }: { onClose: () => void }) {
   const scopes = { search: readScopes, write: writeScopes, all: mine }[access].filter((scope) => mine.includes(scope));
   const create = useMutation({
     meta: { ownError: true },
-    mutationFn: ({ name, days }: { name: string; days: number | null }) =>
+    mutationFn: ({ name, days, addresses }: { name: string; days: number | null; addresses: string[] }) =>
       api.createApiKey({
         name,
         type: 'sk',
         scopes,
+        ...(addresses.length === 0 ? {} : { allowed_ips: addresses }),
         ...(days === null ? {} : { expires_at: new Date(Date.now() + days * dayMs).toISOString() }),
       }),
     onSuccess: () => client.invalidateQueries({ queryKey: ['api-keys'] }),
@@ -171,7 +218,12 @@ function CreateKey({ onClose }: { onClose: () => void }) {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
     const days = Number(form.get('expires'));
-    create.mutate({ name: textOf(form, 'name').trim(), days: Number.isFinite(days) ? days : null });
+    const addresses = formText(form, 'allowed_ips').split(/[\s,]+/);
+    create.mutate({
+      name: formText(form, 'name').trim(),
+      days: Number.isFinite(days) ? days : null,
+      addresses: addresses.filter((address) => address !== ''),
+    });
   };
   const secret = create.data?.key;
 
@@ -213,6 +265,12 @@ function CreateKey({ onClose }: { onClose: () => void }) {
             defaultValue="90"
             data={Object.entries(texts.keys.expiries).map(([value, label]) => ({ value, label }))}
           />
+          <TextInput
+            name="allowed_ips"
+            label={texts.keys.addresses}
+            description={texts.keys.addressesHint}
+            {...fieldState(create.error, 'allowed_ips')}
+          />
           <Group justify="flex-end">
             <Button variant="default" onClick={onClose}>
               {texts.cancel}
@@ -250,9 +308,4 @@ function Secret({ secret, onClose }: { secret: string; onClose: () => void }) {
       </Group>
     </div>
   );
-}
-
-function textOf(form: FormData, name: string): string {
-  const value = form.get(name);
-  return typeof value === 'string' ? value : '';
 }

@@ -40,6 +40,7 @@ export interface NewApiKey {
   scopes: string[];
   type: 'sk' | 'pk';
   expires_at?: string;
+  allowed_ips?: string[];
 }
 
 export const api = {
@@ -87,6 +88,8 @@ export const api = {
   apiKeys: (query: Query, { signal }: Signal = {}) => fetchJson<Page<ApiKey>>('/api-keys', { query, signal }),
   /* No idempotency key: the secret is shown once, so the server can not repeat its answer. */
   createApiKey: (json: NewApiKey) => fetchJson<ApiKey>('/api-keys', { method: 'POST', json }),
+  rotateApiKey: (id: string, overlap_seconds: number) =>
+    fetchJson<ApiKey>(`/api-keys/${at(id)}/rotate`, { method: 'POST', json: { overlap_seconds } }),
   deleteApiKey: (id: string) => fetchJson<void>(`/api-keys/${at(id)}`, { method: 'DELETE' }),
 
   version: ({ signal }: Signal = {}) => fetchJson<{ version?: string }>('/version', { anonymous: true, signal }),

@@ -22,6 +22,7 @@ export interface RequestOptions {
   headers?: Record<string, string>;
   signal?: AbortSignal;
   anonymous?: boolean;
+  cookies?: boolean /* only for the end of a sign-in elsewhere, which is bound to the browser that began it */;
 }
 
 export const session = new Session({
@@ -83,7 +84,7 @@ async function send(path: string, options: RequestOptions, token: string | null)
       headers,
       body: options.json === undefined ? null : JSON.stringify(options.json),
       signal: options.signal ?? null,
-      credentials: 'omit',
+      credentials: options.cookies === true ? 'same-origin' : 'omit',
       cache: 'no-store',
     });
     reachable.set(true);

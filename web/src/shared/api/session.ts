@@ -44,6 +44,11 @@ export class Session {
     this.state.set({ signedIn: true, expired: false });
   }
 
+  /** Whether this session outlives the browser's window. */
+  stays(): boolean {
+    return this.env.durable.getItem(storageKey) !== null;
+  }
+
   /** Forgets the tokens here and in the other tabs of this session; returns the refresh token to revoke, if any. */
   signOut(): string | null {
     const refresh = this.refreshToken();

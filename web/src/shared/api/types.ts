@@ -118,6 +118,72 @@ export interface Me {
   organization: { id: string; name: string; plan: string | null };
   role: string;
   permissions: string[];
+  organizations?: { id: string; name: string; role: string }[] /* all that this person belongs to */;
+  mfa?: { enabled: boolean; required: boolean };
+}
+
+export interface SessionRow {
+  id: string;
+  current: boolean;
+  created_at: string;
+  last_used_at: string | null;
+  ip: string | null;
+  user_agent: string | null;
+}
+
+export interface Member {
+  user_id: string;
+  name: string;
+  email: string;
+  role: string;
+  role_id: string | null;
+  created_at: string;
+}
+
+export interface Invitation {
+  id: string;
+  email: string;
+  role: string;
+  expires_at: string;
+}
+
+export interface MemberGroup {
+  id: string;
+  name: string;
+  member_count?: number;
+}
+
+export interface Role {
+  id: string | null /* null: built in */;
+  name: string;
+  description?: string | null;
+  permissions: string[];
+}
+
+export interface Organization {
+  id: string;
+  name: string;
+  plan: string;
+  require_mfa?: boolean;
+}
+
+export interface Usage {
+  documents: number;
+  bytes: number;
+  limits: { documents: number | null; bytes: number | null };
+}
+
+export interface AuditRow {
+  id: string;
+  at: string;
+  actor: { type: string; id: string | null; name: string | null };
+  action: string;
+  object: { type: string; id: string | null };
+  ip: string | null;
+  request_id: string | null;
+  before: unknown;
+  after: unknown;
+  hash: string | null;
 }
 
 export interface ApiKey {
@@ -129,6 +195,7 @@ export interface ApiKey {
   created_at: string;
   last_used_at?: string | null;
   expires_at?: string | null;
+  allowed_ips?: string[] | null;
   key?: string /* only in the answer that creates it */;
 }
 

@@ -1,0 +1,40 @@
+import { Tabs } from '@mantine/core';
+import { usePageTitle } from '@/shared/lib/usePageTitle';
+import { texts } from '@/shared/texts';
+import { PageHeader } from '@/shared/ui/PageHeader';
+import { useLocation } from 'wouter';
+import { PasswordForm } from './PasswordForm';
+import { SecondFactor } from './SecondFactor';
+import { Sessions } from './Sessions';
+
+/* What belongs to the person, whatever the organization. The part that is open stands in the address. */
+export default function AccountPage({ part = 'password' }: { part?: string }) {
+  usePageTitle(texts.account.title);
+  const [, navigate] = useLocation();
+  const { tabs } = texts.account;
+  return (
+    <>
+      <PageHeader title={texts.account.title} />
+      <Tabs
+        value={part}
+        onChange={(value) => navigate(value === null || value === 'password' ? '/account' : `/account/${value}`)}
+        keepMounted={false}
+      >
+        <Tabs.List>
+          <Tabs.Tab value="password">{tabs.password}</Tabs.Tab>
+          <Tabs.Tab value="sessions">{tabs.sessions}</Tabs.Tab>
+          <Tabs.Tab value="second">{tabs.second}</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="password">
+          <PasswordForm />
+        </Tabs.Panel>
+        <Tabs.Panel value="sessions">
+          <Sessions />
+        </Tabs.Panel>
+        <Tabs.Panel value="second">
+          <SecondFactor />
+        </Tabs.Panel>
+      </Tabs>
+    </>
+  );
+}
