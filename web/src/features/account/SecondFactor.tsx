@@ -67,7 +67,7 @@ function SetUp({ onCodes }: { onCodes: (codes: string[]) => void }) {
     <form className={classes.form} onSubmit={submit}>
       <div>{words.scan}</div>
       <div className={classes.qr}>
-        <QRCodeSVG value={enrol.data.uri} size={180} title={words.scan} />
+        <QRCodeSVG value={enrol.data.otpauth_url} size={180} title={words.scan} />
       </div>
       <div className={classes.row}>
         <span>

@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useEffect, useState } from 'react';
 import { Link, Redirect, useSearchParams } from 'wouter';
 import { api, type Credentials } from '@/shared/api/api';
-import { apiBase, session } from '@/shared/api/client';
+import { session } from '@/shared/api/client';
 import { identity } from '@/shared/api/identity';
 import { ApiError } from '@/shared/api/problem';
 import { formText } from '@/shared/lib/formText';
@@ -32,9 +32,9 @@ export default function SignInPage() {
       session.signIn(tokens, stay);
     },
   });
-  const elsewhere = useSignInElsewhere(search.get('code'));
-  const codeNeeded = asksForCode(login.error);
-  const withCode = codeWanted || codeNeeded;
+  const elsewhere = useSignInElsewhere();
+  const codeNeeded = login.variables?.otp === undefined && asksForCode(login.error);
+  const withCode = codeWanted || asksForCode(login.error);
   if (state.signedIn) return <Redirect to={destination(search.get('next'))} replace />;
 
   const submit = (event: FormEvent<HTMLFormElement>) => {
@@ -113,8 +113,8 @@ function asksForCode(error: unknown): boolean {
   return error instanceof ApiError && error.status === 401 && error.fields.some((row) => row.field === 'otp');
 }
 
-/* Back from another provider: the code in the address is exchanged for tokens, once. */
-function useSignInElsewhere(code: string | null) {
+/* Back from another provider: the code behind the address's # is exchanged for tokens, once. */
+function useSignInElsewhere() {
   const client = useQueryClient();
   const { mutate, ...exchange } = useMutation({
     meta: { ownError: true },
@@ -125,8 +125,11 @@ function useSignInElsewhere(code: string | null) {
     },
   });
   useEffect(() => {
-    if (code !== null) mutate(code);
-  }, [code, mutate]);
+    const code = new URLSearchParams(location.hash.slice(1)).get('code');
+    if (code === null) return;
+    history.replaceState(null, '', location.pathname + location.search);
+    mutate(code);
+  }, [mutate]);
   return exchange;
 }
 
@@ -142,15 +145,9 @@ function Elsewhere() {
   return (
     <div className={classes.elsewhere}>
       <Divider label={texts.auth.or} />
-      {providers.map(({ id, name }) => (
-        <Button
-          key={id}
-          component="a"
-          href={`${apiBase}/auth/oidc/${encodeURIComponent(id)}/start`}
-          variant="default"
-          size="md"
-        >
-          {texts.auth.signInWith(name)}
+      {providers.map(({ name, label, start }) => (
+        <Button key={name} component="a" href={start} variant="default" size="md">
+          {texts.auth.signInWith(label)}
         </Button>
       ))}
     </div>

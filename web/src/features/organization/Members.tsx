@@ -108,7 +108,7 @@ function Row({ member }: { member: Member }) {
             data={roles.map((role) => ({ value: roleValue(role), label: role.name }))}
           />
         ) : (
-          member.role
+          member.role_name
         )}
       </Table.Td>
       <Table.Td className={classes.wide}>

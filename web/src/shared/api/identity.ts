@@ -28,7 +28,7 @@ export const identity = {
     fetchJson<unknown>('/invitations/accept', { method: 'POST', json, anonymous: true }),
 
   providers: ({ signal }: Signal = {}) =>
-    fetchJson<{ items: { id: string; name: string }[] }>('/auth/oidc', { anonymous: true, signal }),
+    fetchJson<{ items: { name: string; label: string; start: string }[] }>('/auth/oidc', { anonymous: true, signal }),
   exchange: (code: string) =>
     fetchJson<Tokens>('/auth/oidc/exchange', { method: 'POST', json: { code }, anonymous: true, cookies: true }),
 
@@ -38,7 +38,7 @@ export const identity = {
   switchTo: (organization: string) => fetchJson<Tokens>('/auth/switch', { method: 'POST', json: { organization } }),
 
   enrol: (password: string) =>
-    fetchJson<{ secret: string; uri: string }>('/auth/mfa/totp', { method: 'POST', json: { password } }),
+    fetchJson<{ secret: string; otpauth_url: string }>('/auth/mfa/totp', { method: 'POST', json: { password } }),
   confirmEnrolment: (code: string) =>
     fetchJson<{ recovery_codes: string[] }>('/auth/mfa/totp/verify', { method: 'POST', json: { code } }),
   endSecondFactor: (password: string) => fetchJson<void>('/auth/mfa/totp', { method: 'DELETE', json: { password } }),

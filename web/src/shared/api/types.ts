@@ -135,8 +135,9 @@ export interface Member {
   user_id: string;
   name: string;
   email: string;
-  role: string;
+  role: string /* built in, or 'Custom' */;
   role_id: string | null;
+  role_name: string;
   created_at: string;
 }
 
