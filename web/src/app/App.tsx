@@ -45,7 +45,16 @@ function usePrefetch(wanted: boolean): void {
   useEffect(() => {
     if (!wanted) return;
     const timer = setTimeout(() => {
-      for (const load of [loadSearch, loadDocument, loadDocuments, loadTrash, loadJobs, loadKeys, loadOrganization, loadAccount])
+      for (const load of [
+        loadSearch,
+        loadDocument,
+        loadDocuments,
+        loadTrash,
+        loadJobs,
+        loadKeys,
+        loadOrganization,
+        loadAccount,
+      ])
         load().catch(() => undefined);
     }, prefetchAfterMs);
     return () => clearTimeout(timer);

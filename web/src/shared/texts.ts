@@ -154,7 +154,8 @@ export const texts = {
       code: 'Code',
       confirm: 'Turn on',
       codesTitle: 'Your recovery codes',
-      codesText: 'Each works once instead of a code, should you lose the phone. Keep them safe: they are shown only now.',
+      codesText:
+        'Each works once instead of a code, should you lose the phone. Keep them safe: they are shown only now.',
       codesDone: 'I have kept them',
       off: 'Turn off',
       offText: 'Enter your password to turn it off.',
@@ -217,8 +218,10 @@ export const texts = {
       requireSecondHint: 'Members without it can only set it up until they have.',
       saved: 'Saved.',
       usage: 'Use',
-      documents: (used: string, limit: string | null) => (limit === null ? `${used} documents` : `${used} of ${limit} documents`),
-      storage: (used: string, limit: string | null) => (limit === null ? `${used} stored` : `${used} of ${limit} stored`),
+      documents: (used: string, limit: string | null) =>
+        limit === null ? `${used} documents` : `${used} of ${limit} documents`,
+      storage: (used: string, limit: string | null) =>
+        limit === null ? `${used} stored` : `${used} of ${limit} stored`,
       plan: (plan: string) => `Plan: ${plan}`,
     },
   },

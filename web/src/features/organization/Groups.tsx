@@ -134,7 +134,10 @@ function GroupMembers({ group, onClose }: { group: MemberGroup; onClose: () => v
   });
   const changed = () => client.invalidateQueries({ queryKey: ['groups', group.id] });
   const add = useMutation({ mutationFn: (user: string) => identity.addToGroup(group.id, user), onSettled: changed });
-  const take = useMutation({ mutationFn: (user: string) => identity.takeFromGroup(group.id, user), onSettled: changed });
+  const take = useMutation({
+    mutationFn: (user: string) => identity.takeFromGroup(group.id, user),
+    onSettled: changed,
+  });
   const ids = new Set(inside.data?.items.map((member) => member.user_id));
   const others = everybody.items.filter((member) => !ids.has(member.user_id));
   const submit = (event: FormEvent<HTMLFormElement>) => {

@@ -4,7 +4,11 @@ import type { Role } from '@/shared/api/types';
 
 /** The roles of this organization, built in ones first, and how one is named to the server. */
 export function useRoles() {
-  const query = useQuery({ queryKey: ['roles'], queryFn: ({ signal }) => identity.roles({ signal }), staleTime: 60_000 });
+  const query = useQuery({
+    queryKey: ['roles'],
+    queryFn: ({ signal }) => identity.roles({ signal }),
+    staleTime: 60_000,
+  });
   return { ...query, roles: query.data?.items ?? [] };
 }
 

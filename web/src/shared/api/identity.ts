@@ -52,7 +52,8 @@ export const identity = {
   changeMember: (id: string, json: { role?: string; role_id?: string }) =>
     fetchJson<unknown>(`/members/${at(id)}`, { method: 'PATCH', json }),
   removeMember: (id: string) => fetchJson<void>(`/members/${at(id)}`, { method: 'DELETE' }),
-  invitations: (query: Query, { signal }: Signal = {}) => fetchJson<Page<Invitation>>('/invitations', { query, signal }),
+  invitations: (query: Query, { signal }: Signal = {}) =>
+    fetchJson<Page<Invitation>>('/invitations', { query, signal }),
   invite: (json: { email: string; role?: string; role_id?: string }) =>
     fetchJson<Invitation>('/invitations', { method: 'POST', json }),
   withdraw: (id: string) => fetchJson<void>(`/invitations/${at(id)}`, { method: 'DELETE' }),
@@ -62,13 +63,13 @@ export const identity = {
   deleteGroup: (id: string) => fetchJson<void>(`/groups/${at(id)}`, { method: 'DELETE' }),
   groupMembers: (id: string, { signal }: Signal = {}) =>
     fetchJson<{ items: { user_id: string; name: string }[] }>(`/groups/${at(id)}/members`, { signal }),
-  addToGroup: (id: string, user: string) =>
-    fetchJson<void>(`/groups/${at(id)}/members/${at(user)}`, { method: 'PUT' }),
+  addToGroup: (id: string, user: string) => fetchJson<void>(`/groups/${at(id)}/members/${at(user)}`, { method: 'PUT' }),
   takeFromGroup: (id: string, user: string) =>
     fetchJson<void>(`/groups/${at(id)}/members/${at(user)}`, { method: 'DELETE' }),
   roles: ({ signal }: Signal = {}) => fetchJson<{ items: Role[] }>('/roles', { signal }),
 
   audit: (query: Query, { signal }: Signal = {}) => fetchJson<Page<AuditRow>>('/audit', { query, signal }),
   verifyAudit: () => fetchJson<{ ok: boolean; rows: number; first_bad: string | number | null }>('/audit/verify'),
-  exportAudit: async () => (await request('/audit/export', { query: { format: 'csv' }, headers: { Accept: '*/*' } })).blob(),
+  exportAudit: async () =>
+    (await request('/audit/export', { query: { format: 'csv' }, headers: { Accept: '*/*' } })).blob(),
 };
