@@ -39,33 +39,46 @@ PRINTF_LIKE(3, 4) static bool saw(struct readiness *r, bool ok, const char *fmt,
     return ok;
 }
 
-/* An answer of the running installation; status 0: none. bearer may be NULL. */
+/* What to ask the running installation for. header and json may be NULL. */
+struct question {
+    const char *method, *path, *header, *json;
+};
+
+/* Its answer; status 0 and said: none. */
+static unsigned ask_for(struct readiness *r, struct question q, struct net_response *ret)
+{
+    struct error       err = { 0 };
+    struct sb          url = SB(&r->app->arena);
+    const char        *headers[3] = { q.json ? "Content-Type: application/json" : "Accept: */*", q.header };
+    struct net_request req = { .method = q.method,
+                               .headers = headers,
+                               .timeout_ms = ASK_MS,
+                               .max_body = 16 << 20,
+                               .body = q.json ? str_of(q.json) : (struct str){ NULL, 0 } };
+
+    *ret = (struct net_response){ 0 };
+    if (!r->url)
+        return saw(r, false, "nothing runs here: start it with `dms up`"), 0u;
+    sb_printf(&url, "%s%s", r->url, q.path);
+    req.url = url.p;
+    if (net_run(r->net, &req, &r->app->arena, ret, &err) < 0)
+        return saw(r, false, "%s does not answer: %.150s", q.path, err.detail), 0u;
+    return ret->status;
+}
+
+/* bearer may be NULL, ret_body too. */
 static unsigned ask(struct readiness *r, const char *method, const char *path, const char *bearer, const char *json,
                     struct str *ret_body)
 {
     struct net_response answer;
-    struct error        err = { 0 };
-    struct sb           url = SB(&r->app->arena), credential = SB(&r->app->arena);
-    const char         *headers[3] = { json ? "Content-Type: application/json" : "Accept: */*" };
+    struct sb           credential = SB(&r->app->arena);
 
-    if (!r->url)
-        return saw(r, false, "nothing runs here: start it with `dms up`"), 0u;
-    sb_printf(&url, "%s%s", r->url, path);
-    if (bearer) {
+    if (bearer)
         sb_printf(&credential, "Authorization: Bearer %s", bearer);
-        headers[1] = credential.p;
-    }
-    struct net_request req = { .method = method,
-                               .url = url.p,
-                               .headers = headers,
-                               .timeout_ms = ASK_MS,
-                               .max_body = 16 << 20,
-                               .body = json ? str_of(json) : (struct str){ NULL, 0 } };
-    if (net_run(r->net, &req, &r->app->arena, &answer, &err) < 0)
-        return saw(r, false, "%s does not answer: %.150s", path, err.detail), 0u;
-    if (ret_body)
+    unsigned status = ask_for(r, (struct question){ method, path, credential.p, json }, &answer);
+    if (ret_body && status > 0)
         *ret_body = answer.body;
-    return answer.status;
+    return status;
 }
 
 /* One row of a statement as the application; false and said when there is none. */
@@ -120,8 +133,8 @@ bool check_queues(struct readiness *r)
     return url ? all : saw(r, false, "%.200s", err.detail);
 }
 
-/* A token of our own key for a session that does not exist: well signed, and still nobody's. */
-static const char *strangers_token(struct readiness *r, struct error *err)
+/* A token of our own key for a session that does not exist: well signed, and still nobody's. life_s: seconds from now to its end. */
+static const char *strangers_token(struct readiness *r, int life_s, struct error *err)
 {
     struct token_claims c = { .issued_at = clock_wall_us() / 1000000, .role = "Owner" };
     struct uuid         id = uuid_v7();
@@ -130,7 +143,7 @@ static const char *strangers_token(struct readiness *r, struct error *err)
     if (!keys)
         return NULL;
     c.not_before = c.issued_at;
-    c.expires_at = c.issued_at + 60;
+    c.expires_at = c.issued_at + life_s;
     memcpy(c.subject, id.text, sizeof c.subject);
     memcpy(c.tenant, id.text, sizeof c.tenant);
     memcpy(c.session, id.text, sizeof c.session);
@@ -144,7 +157,7 @@ bool check_jwt(struct readiness *r)
 {
     struct error err = { 0 };
     struct str   body = S("");
-    const char  *token = strangers_token(r, &err);
+    const char  *token = strangers_token(r, 60, &err);
     unsigned     keys = ask(r, "GET", "/.well-known/jwks.json", NULL, NULL, &body);
     unsigned     none = keys ? ask(r, "GET", "/api/v1/auth/me", NULL, NULL, NULL) : 0;
     unsigned     unsigned_ =
@@ -156,6 +169,119 @@ bool check_jwt(struct readiness *r)
     return saw(r, keys == 200 && body.n > 20 && none == 401 && unsigned_ == 401 && stranger == 401,
                "key set %u; without a token %u, with an unsigned one %u, with a well signed one of no session %u", keys,
                none, unsigned_, stranger);
+}
+
+bool check_expiry(struct readiness *r)
+{
+    struct error err = { 0 };
+    const char  *token = strangers_token(r, -120, &err);
+    struct str   body = S("");
+
+    if (!token)
+        return saw(r, false, "%.200s", err.detail);
+    unsigned past = ask(r, "GET", "/api/v1/auth/me", token, NULL, NULL);
+    unsigned unknown =
+        past ? ask(r, "POST", "/api/v1/auth/refresh", NULL,
+                   "{\"refresh_token\":\"00000000-0000-7000-8000-000000000000.00000000-0000-7000-8000-000000000000."
+                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+                   &body)
+             : 0;
+    return saw(
+        r, past == 401 && unknown == 401,
+        "a token of our own key that ran out two minutes ago is answered %u, a refresh token that nobody was given %u; "
+        "access tokens live %llu s, sessions %llu s without use",
+        past, unknown, (unsigned long long)r->app->settings->access_ttl,
+        (unsigned long long)r->app->settings->refresh_ttl);
+}
+
+/* The status of GET /auth/me with that API key. */
+static unsigned ask_with_key(struct readiness *r, const char *key)
+{
+    struct net_response answer;
+    struct sb           header = SB(&r->app->arena);
+
+    sb_printf(&header, "X-API-Key: %s", key);
+    return ask_for(r, (struct question){ "GET", "/api/v1/auth/me", header.p, NULL }, &answer);
+}
+
+bool check_api_keys(struct readiness *r)
+{
+    const char *key = api_key_make(&r->app->arena, r->app->settings->env, "sk");
+    struct sb   typo = SB(&r->app->arena);
+
+    sb_put(&typo, (struct str){ key, strlen(key) - 1 });
+    sb_putc(&typo, key[strlen(key) - 1] == 'a' ? 'b' : 'a');
+    unsigned mistyped = ask_with_key(r, typo.p), unknown = mistyped ? ask_with_key(r, key) : 0;
+    return saw(r, mistyped == 401 && unknown == 401,
+               "a mistyped key is answered %u, a well made one that nobody was given %u", mistyped, unknown);
+}
+
+/* The running server has the route and asks who is there before it does anything. */
+static bool has_guarded_route(struct readiness *r, const char *pattern, const char *path)
+{
+    struct str description = S("");
+    unsigned   status = ask(r, "GET", "/openapi.json", NULL, NULL, &description);
+    unsigned   refused = status ? ask(r, "POST", path, NULL, "{}", NULL) : 0;
+    bool       described = status == 200 && memmem(description.p, description.n, pattern, strlen(pattern));
+
+    return saw(r, described && refused == 401, "%s is %s the running API's description and answers %u to nobody",
+               pattern, described ? "in" : "not in", refused);
+}
+
+bool check_key_rotation(struct readiness *r)
+{
+    return has_guarded_route(r, "/api-keys/{id}/rotate",
+                             "/api/v1/api-keys/00000000-0000-7000-8000-000000000000/rotate");
+}
+
+bool check_rate_limit(struct readiness *r)
+{
+    struct net_response first, second;
+    struct question     q = { "POST", "/api/v1/auth/login", NULL, "{}" };
+    uint64_t            before = 0, after = 0;
+    struct error        ignored = { 0 };
+
+    if (!ask_for(r, q, &first) || !ask_for(r, q, &second))
+        return false;
+    struct str left = net_response_header(&first, "X-RateLimit-Remaining"),
+               then = net_response_header(&second, "X-RateLimit-Remaining");
+    bool counted = left.p && then.p && parse_u64("remaining", left, 0, INT64_MAX, &before, &ignored) == 0
+                   && parse_u64("remaining", then, 0, INT64_MAX, &after, &ignored) == 0;
+    return saw(r, counted && before > 0 && after < before && net_response_header(&second, "RateLimit-Policy").p != NULL,
+               "%llu requests of this address are left for now, after one more %llu", (unsigned long long)before,
+               (unsigned long long)after);
+}
+
+bool check_csrf(struct readiness *r)
+{
+    static const char   foreign[] = "Origin: https://elsewhere.example", cookie[] = "Cookie: session=x; token=y";
+    struct net_response asked, acted, preflight;
+    struct question     look = { "GET", "/api/v1/documents", foreign, NULL },
+                    act = { "POST", "/api/v1/auth/logout", cookie, "{}" },
+                    before = { "OPTIONS", "/api/v1/documents", foreign, NULL };
+
+    if (!ask_for(r, look, &asked) || !ask_for(r, act, &acted) || !ask_for(r, before, &preflight))
+        return false;
+    bool shared = net_response_header(&asked, "Access-Control-Allow-Origin").p
+                  || net_response_header(&preflight, "Access-Control-Allow-Origin").p;
+    bool set = net_response_header(&acted, "Set-Cookie").p || net_response_header(&asked, "Set-Cookie").p;
+    return saw(r, acted.status == 401 && !shared && !set,
+               "with cookies alone the API answers %u, sets %s, and lets a foreign page read %s", acted.status,
+               set ? "some" : "none", shared ? "its answers" : "nothing");
+}
+
+bool check_verification(struct readiness *r)
+{
+    struct str  metrics = S("");
+    unsigned    wrong = ask(r, "POST", "/api/v1/auth/verify", NULL, "{\"token\":\"not-a-token\"}", NULL);
+    unsigned    page = wrong ? ask(r, "GET", "/verify", NULL, NULL, NULL) : 0;
+    unsigned    counted = page ? ask(r, "GET", "/metrics", NULL, NULL, &metrics) : 0;
+    const char *mail = r->app->settings->smtp_url[0] ? "goes to a mail server" : "goes to files";
+
+    return saw(r,
+               (wrong == 400 || wrong == 422) && page == 200 && counted == 200
+                   && memmem(metrics.p, metrics.n, "dms_mails_total", strlen("dms_mails_total")),
+               "a link that was not sent answers %u, the page of links %u; mail %s and is counted", wrong, page, mail);
 }
 
 /* The database takes the five roles, and knows the permissions of this program in their order; what each role may do is made of the same table. */
