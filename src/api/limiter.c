@@ -181,7 +181,7 @@ static void exchange_round(struct limiter *l, bool calm_too)
         atomic_store_explicit(&l->connection, connection, memory_order_relaxed);
         n = collect(l, calm_too, connection);
         if (n == 0 || !limits_exchange_run(l->exchange, l->uses, n))
-            return; /* what it did not hear is part of what the cells say over the next connection */
+            return; /* what it did not hear after all is a moment's use; after an outage cells say how far they are */
         for (size_t i = 0; i < n; i++)
             apply(l, &l->uses[i], asked_ns, connection);
     }

@@ -59,7 +59,7 @@ bool address_range_read(struct str text, struct address_range *ret)
     if (r.first.is_v4 && r.bits < V4_PREFIX) /* ::ffff:0:0/80 and the like: neither the one kind nor the other */
         return false;
     for (unsigned i = 0; i < r.bits; i++)
-        masked[i / 8] |= r.first.bytes[i / 8] & 0x80u >> i % 8;
+        masked[i / 8] = (unsigned char)(masked[i / 8] | (r.first.bytes[i / 8] & 0x80u >> i % 8));
     if (memcmp(masked, r.first.bytes, sizeof masked) != 0)
         return false;
     *ret = r;

@@ -2,13 +2,20 @@
    replicas need not agree on theirs. */
 #include "queue/limits_exchange.h"
 
+#include "base/clock.h"
+#include "base/uuid.h"
 #include "queue/names.h"
 #include "queue/redis.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { ANSWER_MS = 100, CELLS = 16 /* of one call: the words of a command are bounded */, NUMBER = 24 };
+enum {
+    ANSWER_MS = 1000,           /* nobody waits for it but the thread that shares */
+    CELLS = 16,                 /* of one call */
+    NUMBER = 24,                /* letters of one */
+    HICCUP_US = 3 * 1000 * 1000 /* away for less, and with its memory, Redis has not been away */
+};
 
 /* The key goes away by itself when nothing of it is used any more. */
 static const char script[] =
@@ -29,12 +36,30 @@ static const char script[] =
 struct limits_exchange {
     struct redis *redis;
     unsigned      connections;
+    int64_t       heard_us;          /* its last answer */
+    char          memory[2 * 8 + 1]; /* the mark found in it; another one: it has lost its memory */
 };
 
+/* What replicas have told holds as long as Redis has the mark that the first of them left. */
 static bool connected(struct redis *r, void *arg)
 {
-    (void)r;
-    ((struct limits_exchange *)arg)->connections++;
+    struct limits_exchange *x = arg;
+    unsigned char           random[8];
+    char                    mark[2 * sizeof random + 1];
+
+    random_bytes(random, sizeof random);
+    hex_encode(mark, random, sizeof random);
+    REDIS(r, S("SET"), S(NAME_LIMIT "memory"), str_of(mark), S("NX"));
+    REDIS(r, S("GET"), S(NAME_LIMIT "memory"));
+    if (!redis_skip(r, 1))
+        return false;
+    _cleanup_(freeReplyObjectp) redisReply *found = redis_next(r);
+    if (!found || found->type != REDIS_REPLY_STRING)
+        return false;
+    bool same = str_eq(reply_str(found), str_of(x->memory));
+    if (!same || clock_steady_us() - x->heard_us > HICCUP_US)
+        x->connections++;
+    snprintf(x->memory, sizeof x->memory, "%.16s", reply_str(found).p);
     return true;
 }
 
@@ -114,7 +139,9 @@ bool limits_exchange_run(struct limits_exchange *x, struct limit_use *uses, size
         put_cells(x->redis, uses + i, n - i < CELLS ? n - i : CELLS);
     for (size_t i = 0; good && i < n; i += CELLS)
         good = take_cells(x->redis, uses + i, n - i < CELLS ? n - i : CELLS);
-    if (!good)
-        redis_drop(x->redis); /* the next connection is told everything anew */
+    if (good)
+        x->heard_us = clock_steady_us();
+    else
+        redis_drop(x->redis);
     return good;
 }

@@ -17,9 +17,9 @@ struct limits_exchange;
 /* url as for queue_open, not empty. */
 struct limits_exchange *limits_exchange_open(const char *url, struct error *err);
 void                    limits_exchange_close(struct limits_exchange *x);
-/* Connected, or connects now unless that failed a moment ago. *ret_connections counts connections: when it has grown, Redis may have forgotten. */
+/* Connected, or connects now unless that failed a moment ago. *ret_connections grows when Redis was away for a while or has lost its memory. */
 bool limits_exchange_ready(struct limits_exchange *x, unsigned *ret_connections);
-/* False: Redis is away; what was owed may have arrived or not. */
+/* False: no answer; what was owed has mostly arrived all the same. */
 bool limits_exchange_run(struct limits_exchange *x, struct limit_use *uses, size_t n);
 
 #endif
