@@ -6,9 +6,10 @@ import time
 import uuid
 
 import pytest
+from busy import Load
 from conftest import Server, wait_for
 from faults import parts
-from replicas import Load, Replica
+from replicas import replica
 
 REQUESTS = {"free": 100, "pro": 1000}  # a minute, tbl/plans.def
 
@@ -27,15 +28,12 @@ def free():
 def three():
     """An installation of three replicas; urls names them."""
     server = Server(env={"DMS_DEFAULT_PLAN": "pro", "DMS_EMBED_PROVIDER": "none", "DMS_PUBLIC_URL": "http://dms.example.com"})  # tokens of one are good at all
-    replicas = []
     try:
         server.start()
-        replicas += [Replica(server) for _ in range(2)]
-        server.urls = [server.url, *(r.url for r in replicas)]
-        yield server
+        with replica(server) as second, replica(server) as third:
+            server.urls = [server.url, second, third]
+            yield server
     finally:
-        for r in replicas:
-            r.close()
         server.close()
 
 
@@ -150,13 +148,9 @@ def test_a_new_replica_knows_what_was_used_before_it_came(three):
         headers = {"Authorization": client.headers["Authorization"]}
         with Load(three.urls[:1], headers) as load:
             wait_for(lambda: load.count(429) > 0, 60, "the limit to be reached")
-        late = Replica(three)
-        try:
-            with Load([late.url], headers, connections=1) as load:
-                wait_for(lambda: load.count(429) > 0, 2, "the newcomer to know")
-            assert load.count(200) < 0.5 * REQUESTS["pro"], load.count(200)
-        finally:
-            late.close()
+        with replica(three) as late, Load([late], headers, connections=1) as load:
+            wait_for(lambda: load.count(429) > 0, 2, "the newcomer to know")
+        assert load.count(200) < 0.5 * REQUESTS["pro"], load.count(200)
 
 
 class Down(threading.Thread):

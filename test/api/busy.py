@@ -1,34 +1,8 @@
-"""More replicas of `dms serve` beside the one of an installation that runs, on its database and its Redis; and load on them."""
+"""Load: many requests at once, and what became of each."""
 import http.client
-import os
-import subprocess
 import threading
 import time
 import urllib.parse
-
-
-class Replica:
-    """Another `dms serve` of that installation, on a port of its own."""
-
-    def __init__(self, server, env=None):
-        told, tells = os.pipe()
-        self.log = open(server.dir / f"replica-{tells}-{time.monotonic_ns()}", "ab")
-        self.process = subprocess.Popen([server.program, "serve", "--data", str(server.data), "--port", "0", f"--ready-fd={tells}"],
-                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env={**server.env, **(env or {})},
-                                        cwd=server.dir, pass_fds=[tells])
-        os.close(tells)
-        with os.fdopen(told) as ready:
-            port = ready.readline().strip()
-        assert port, f"a replica did not start:\n{open(self.log.name).read()[-3000:]}"
-        self.url = f"http://localhost:{port}"
-
-    def close(self):
-        self.process.terminate()
-        try:
-            assert self.process.wait(30) == 0
-        finally:
-            self.process.kill()
-            self.log.close()
 
 
 class Load:
