@@ -51,12 +51,13 @@ struct route {
 
 /* Who asks; filled in by app->authenticate, immutable afterwards. */
 struct principal {
-    char        tenant_id[37], user_id[37], session_id[37];
-    char        name[64];
-    char        kind;    /* 'u' user, 'k' API key, 0 nobody */
-    uint64_t    granted; /* permission bits */
-    uint64_t    by_grant; /* further ones, only on what a grant of that level opens: the app narrows such a request to that */
-    bool        sees_few; /* lists go along what is granted, see my_access in migrations/0012_access.up.sql */
+    char     tenant_id[37], user_id[37], session_id[37];
+    char     name[64];
+    char     kind;    /* 'u' user, 'k' API key, 0 nobody */
+    uint64_t granted; /* permission bits */
+    uint64_t
+         by_grant; /* further ones, only on what a grant of that level opens: the app narrows such a request to that */
+    bool sees_few; /* lists go along what is granted, see my_access in migrations/0012_access.up.sql */
     unsigned    plan, role;
     int64_t     expires_us; /* wall clock */
     const char *confined;   /* why it may use routes that need PERM_OWN only: a sentence (static); NULL: it is not */
