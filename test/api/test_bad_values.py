@@ -401,8 +401,14 @@ def test_BI_E15_folders_are_32_deep_and_no_ring(owner):
     assert owner.ok("GET", "/folders", params={"parent_id": parent})["items"] == []
     assert owner.post("/folders", json={"name": "beside", "parent_id": chain[30]}).status_code == 201
     refused(owner.post("/folders", json={"name": "x", "id": chain[0], "parent_id": chain[0]}), "id")
-    for method in ("PATCH", "PUT", "POST"):  # a folder is never moved, so there is no way to make a ring
-        assert owner.request(method, f"/folders/{chain[0]}", json={"parent_id": chain[5]}).status_code == 405
+    for below in (chain[0], chain[1], chain[31]):
+        problem = refused(owner.patch(f"/folders/{chain[0]}", json={"parent_id": below}), status=422, code="unprocessable")
+        assert "itself" in problem["detail"]
+    assert owner.ok("GET", f"/folders/{chain[0]}")["parent_id"] is None
+    for round_ in range(10):  # each into the other at once: one of the two would be a ring
+        pair = [owner.ok("POST", "/folders", 201, json={"name": f"{name} {round_}"})["id"] for name in "ab"]
+        statuses = sorted(a.status_code for a in at_once(2, lambda i: owner.patch(f"/folders/{pair[i]}", json={"parent_id": pair[1 - i]})))
+        assert statuses == [200, 422], statuses
     refused(owner.delete(f"/folders/{chain[0]}"), status=409, code="conflict")
     assert owner.ok("GET", f"/folders/{chain[31]}")["parent_id"] == chain[30]
 
