@@ -9,7 +9,7 @@
 #include "domain/plan.h"
 #include "store/pipeline.h"
 
-/* The credential of a request: exactly one of the two headers. kind: 'u' or 'k'. */
+/* The credential of a request: exactly one of the two headers, a key in either. kind: 'u' or 'k'. */
 static int credential(struct request *req, char *ret_kind, struct str *ret, struct error *err)
 {
     const char *bearer = request_header(req, "Authorization"), *key = request_header(req, "X-API-Key");
@@ -25,8 +25,8 @@ static int credential(struct request *req, char *ret_kind, struct str *ret, stru
         return error_set(err, ERR_UNAUTHORIZED, "no credential");
     if (strncasecmp(bearer, "Bearer ", 7) != 0)
         return error_set(err, ERR_UNAUTHORIZED, "another scheme than Bearer");
-    *ret_kind = 'u';
     *ret = str_of(bearer + 7);
+    *ret_kind = str_starts(*ret, S("dms_")) ? 'k' : 'u'; /* clients that know Bearer alone send their API key so */
     return ret->n <= TOKEN_MAX ? 0 : error_set(err, ERR_UNAUTHORIZED, "a credential of %zu bytes", ret->n);
 }
 

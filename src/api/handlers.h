@@ -33,6 +33,25 @@ int auth_identities_delete(struct request *req);
 int totp_enrol(struct request *req);
 int totp_confirm(struct request *req);
 int totp_remove(struct request *req);
+/* scim.c */
+int scim_config(struct request *req);
+int scim_types(struct request *req);
+int scim_type_one(struct request *req);
+int scim_schemas(struct request *req);
+int scim_schema_one(struct request *req);
+int scim_nothing(struct request *req);
+/* scim_user.c */
+int scim_users_list(struct request *req);
+int scim_users_get(struct request *req);
+int scim_users_create(struct request *req);
+int scim_users_update(struct request *req);
+int scim_users_delete(struct request *req);
+/* scim_group.c */
+int scim_groups_list(struct request *req);
+int scim_groups_get(struct request *req);
+int scim_groups_create(struct request *req);
+int scim_groups_update(struct request *req);
+int scim_groups_delete(struct request *req);
 /* api_key.c */
 int api_keys_create(struct request *req);
 int api_keys_rotate(struct request *req);

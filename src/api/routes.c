@@ -4,6 +4,7 @@
 #include "api/handlers.h"
 #include "api/oidc.h"
 #include "api/read.h"
+#include "api/scim.h"
 
 #include "api/asset.h"
 #include "base/metrics.h"
@@ -44,6 +45,14 @@
 /* method GET, pattern, permission, statement */
 #define READ(p, perm, statement) \
     .method = "GET", .pattern = p, .needs = perm, .lane = LANE_READ, .body = BODY_NONE, .sql = SQL_##statement
+
+/* A route of SCIM: its own form of JSON, and parameters of extensions that we do not have are passed over. */
+#define SCIM(m, p, body_, fn) \
+    WORK(m, V1 "/scim/v2" p, PERM(member_update), body_, fn), .dialect = &scim_dialect, .open_query = true
+#define SCIM_ONE PARAMS(TEXT("attributes", 1000), TEXT("excludedAttributes", 1000))
+#define SCIM_LIST                                                                                     \
+    PARAMS(TEXT("filter", 1000), NUMBER("startIndex", 0, 1000000000), NUMBER("count", 0, 1000000000), \
+           TEXT("attributes", 1000), TEXT("excludedAttributes", 1000))
 
 const struct route api_routes[] = {
     { LOOP("GET", "/health/live", PERM_PUBLIC, health_live) },
@@ -169,6 +178,24 @@ const struct route api_routes[] = {
     { WORK("GET", V1 "/audit/export", PERM(audit_export), BODY_NONE, audit_export),
       .params = PARAMS(CHOICE("format", "jsonl|csv", "jsonl"), TIME("from"), TIME("to")) },
     { WORK("GET", V1 "/audit/verify", PERM(audit_read), BODY_NONE, audit_verify_get) },
+    { SCIM("GET", "/ServiceProviderConfig", BODY_NONE, scim_config) },
+    { SCIM("GET", "/ResourceTypes", BODY_NONE, scim_types) },
+    { SCIM("GET", "/ResourceTypes/{name}", BODY_NONE, scim_type_one) },
+    { SCIM("GET", "/Schemas", BODY_NONE, scim_schemas) },
+    { SCIM("GET", "/Schemas/{urn}", BODY_NONE, scim_schema_one) },
+    { SCIM("GET", "/Users", BODY_NONE, scim_users_list), .params = SCIM_LIST },
+    { SCIM("POST", "/Users", BODY_JSON, scim_users_create), .params = SCIM_ONE },
+    { SCIM("GET", "/Users/{id}", BODY_NONE, scim_users_get), .params = SCIM_ONE },
+    { SCIM("PUT", "/Users/{id}", BODY_JSON, scim_users_update), .params = SCIM_ONE },
+    { SCIM("PATCH", "/Users/{id}", BODY_JSON, scim_users_update), .params = SCIM_ONE },
+    { SCIM("DELETE", "/Users/{id}", BODY_NONE, scim_users_delete) },
+    { SCIM("GET", "/Groups", BODY_NONE, scim_groups_list), .params = SCIM_LIST },
+    { SCIM("POST", "/Groups", BODY_JSON, scim_groups_create), .params = SCIM_ONE },
+    { SCIM("GET", "/Groups/{id}", BODY_NONE, scim_groups_get), .params = SCIM_ONE },
+    { SCIM("PUT", "/Groups/{id}", BODY_JSON, scim_groups_update), .params = SCIM_ONE },
+    { SCIM("PATCH", "/Groups/{id}", BODY_JSON, scim_groups_update), .params = SCIM_ONE },
+    { SCIM("DELETE", "/Groups/{id}", BODY_NONE, scim_groups_delete) },
+    { SCIM("GET", "/{name}", BODY_NONE, scim_nothing) },
 };
 const size_t api_route_count = ARRAY_LEN(api_routes);
 

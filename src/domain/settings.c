@@ -34,6 +34,7 @@ static const struct {
     { offsetof(struct settings, smtp_starttls), "auto required off" },
     { offsetof(struct settings, audit_reads), "none sensitive all" },
     { offsetof(struct settings, default_plan), "free pro enterprise unlimited" },
+    { offsetof(struct settings, scim_role), "Viewer Editor Admin" },
 };
 
 static char plain_letter(char c)

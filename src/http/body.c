@@ -40,9 +40,11 @@ static int admit_json(struct request_private *p)
             return 0;
         return error_say(&p->req.err, ERR_VALIDATION, NULL, "a JSON body is required");
     }
-    const char *type = request_header(&p->req, "Content-Type");
-    if (!type_is(type, "application/json") || !charset_is_utf8(type))
-        return error_say(&p->req.err, ERR_MEDIA_TYPE, NULL, "this address takes application/json in UTF-8");
+    const struct dialect *d = p->req.route->dialect;
+    const char           *type = request_header(&p->req, "Content-Type");
+    if (!(type_is(type, "application/json") || (d && type_is(type, d->type))) || !charset_is_utf8(type))
+        return error_say(&p->req.err, ERR_MEDIA_TYPE, NULL, "this address takes %s in UTF-8",
+                         d ? d->type : "application/json");
     if (encoding && strcasecmp(encoding, "identity") != 0)
         return error_say(&p->req.err, ERR_MEDIA_TYPE, NULL, "bodies must not be compressed");
     if (p->declared != UINT64_MAX && p->declared > json_max(p))

@@ -35,6 +35,12 @@ enum body_kind {
     BODY_MULTIPART, /* streamed into app's upload sink part by part; see http_upload */
 };
 
+/* Another form of JSON than ours: its media type, taken beside application/json, and how it tells errors (status, code and detail are err's). */
+struct dialect {
+    const char *type;
+    struct str (*problem)(struct arena *a, const struct error *err, const char *id);
+};
+
 struct route {
     const char *method,
         *pattern; /* "/api/v1/documents/{id}/text": {id} takes one segment and must be a UUID, {n} a number, {name} any */
@@ -42,11 +48,12 @@ struct route {
     enum lane      lane;
     enum body_kind body;
     int (*handle)(struct request *req); /* 0 and an answer set, or -1 and req->err. NULL: app->read with sql */
-    int                 sql;            /* of a read route without handle */
-    const struct param *params;         /* ended by a row without name; NULL: none */
-    bool                open_query;     /* parameters that are in no row are passed over: others decide what comes in */
-    const char         *rate_class;     /* "request", "search", "upload", "sign_in" */
-    uint64_t            max_body;       /* 0: the setting of its kind */
+    int                   sql;          /* of a read route without handle */
+    const struct param   *params;       /* ended by a row without name; NULL: none */
+    const struct dialect *dialect;      /* NULL: application/json and RFC 9457 problems */
+    bool                  open_query;   /* parameters that are in no row are passed over: others decide what comes in */
+    const char           *rate_class;   /* "request", "search", "upload", "sign_in" */
+    uint64_t              max_body;     /* 0: the setting of its kind */
 };
 
 /* Who asks; filled in by app->authenticate, immutable afterwards. */

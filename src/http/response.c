@@ -45,9 +45,10 @@ void answer_drop(struct answer *a)
 
 void response_json(struct request *req, unsigned status, struct str body)
 {
-    struct answer *a = begin(req, ANSWER_BYTES, status);
+    struct answer        *a = begin(req, ANSWER_BYTES, status);
+    const struct dialect *d = req->route ? req->route->dialect : NULL;
 
-    a->type = json_type;
+    a->type = d ? d->type : json_type;
     a->body = body;
 }
 
@@ -139,9 +140,10 @@ void request_fail(struct request_private *p)
         req->arena.failed = false;
         req->arena.limit = req->arena.used + PREFIX_SIZE * 4;
     }
-    struct str     body = problem_body(&req->arena, &req->err, req->id);
-    struct answer *a = begin(req, ANSWER_BYTES, error_info[req->err.code].http);
-    a->type = problem_type;
+    const struct dialect *d = req->route ? req->route->dialect : NULL;
+    struct str            body = (d ? d->problem : problem_body)(&req->arena, &req->err, req->id);
+    struct answer        *a = begin(req, ANSWER_BYTES, error_info[req->err.code].http);
+    a->type = d ? d->type : problem_type;
     a->body = body;
     a->etag = NULL;
     if (a->status == 401 && !has_header(a, "WWW-Authenticate"))

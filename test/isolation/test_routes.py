@@ -46,7 +46,14 @@ def tenants(dms):
 def ids_of(client):
     return {"documents": client.document["id"], "folders": client.folder["id"], "chunks": client.chunk["id"], "jobs": client.job["id"], "api-keys": client.key["id"],
             "auth": client.identity, "sessions": client.session["id"],
-            "groups": client.group["id"], "roles": client.role["id"], "invitations": client.invitation["id"], "members": client.user_id}
+            "groups": client.group["id"], "roles": client.role["id"], "invitations": client.invitation["id"], "members": client.user_id,
+            "Users": client.user_id, "Groups": client.group["id"]}
+
+
+def kind_of(route):
+    """The resource that an id of this route is of."""
+    parts = route["path"].split("/")
+    return "sessions" if "/sessions/" in route["path"] else parts[5] if parts[3] == "scim" else parts[3]
 
 
 def body_of(route):
@@ -54,6 +61,8 @@ def body_of(route):
     special = {"/members/{user_id}": {"role": "Viewer"}, "/groups/{id}": {"name": "taken over"}, "/roles/{id}": {"name": "taken over"},
                "/folders/{id}": {"name": "taken over"}, "/folders/{id}/permissions": {"restricted": True, "grants": []},
                "/documents/{id}/permissions": {"restricted": True, "grants": []}, "/api-keys/{id}/rotate": {"overlap_seconds": 60},
+               "/scim/v2/Users/{id}": {"userName": "taken@example.com", "Operations": [{"op": "remove", "path": "name"}]},
+               "/scim/v2/Groups/{id}": {"displayName": "taken over", "Operations": [{"op": "remove", "path": "members"}]},
                "/invitations": {"email": f"{uuid.uuid4().hex}@example.com", "role": "Viewer"}}
     found = special.get(route["path"].removeprefix("/api/v1"))
     return found or ({"title": "taken over"} if route["method"] == "PATCH" else {"query": CANARY} if "search" in route["path"] else {"name": "x", "scopes": ["document.read"]})
@@ -75,7 +84,7 @@ def send(client, dms, route, id_=None, raw=False):
 @pytest.mark.parametrize("route", WITH_ID, ids=name)
 def test_a_foreign_id_answers_as_an_unknown_one(dms, tenants, route):
     a, b = tenants
-    foreign = ids_of(a)["sessions" if "/sessions/" in route["path"] else route["path"].split("/")[3]]
+    foreign = ids_of(a)[kind_of(route)]
     before = a.ok("GET", f"/documents/{a.document['id']}")
     theirs, unknown = send(b, dms, route, foreign), send(b, dms, route)
     assert theirs.status_code == unknown.status_code == 404, (theirs.status_code, unknown.status_code)
@@ -106,7 +115,7 @@ def test_search_finds_for_its_owner_only(tenants, mode):
 def test_nothing_is_answered_without_a_credential(dms, tenants, route):
     a, _ = tenants
     with dms.http() as http:
-        answer = send(http, dms, route, ids_of(a).get(route["path"].split("/")[3]))
+        answer = send(http, dms, route, ids_of(a).get(kind_of(route)))
     assert answer.status_code == 401, (answer.status_code, answer.text[:200])
     assert CANARY not in answer.text
 
