@@ -1,5 +1,5 @@
 -- 0009_organization, back: memberships that ended become API_Only, which nobody can sign in to (their keys are revoked); those of roles of an
--- organization's own become Viewers'. require_mfa goes with 0008, where that is there.
+-- organization's own become Viewers'. require_mfa is 0008's.
 SET LOCAL search_path = dms, ext;
 DROP FUNCTION invitation_accept(bytea, uuid, uuid, text, text);
 DROP FUNCTION invitation_find(bytea);
@@ -24,10 +24,3 @@ DROP TABLE role_permission, role, permission;
 REVOKE UPDATE (name, require_mfa, revision, deletes_at) ON tenant FROM dms_app;
 DROP INDEX tenant_closing;
 ALTER TABLE tenant DROP COLUMN deletes_at, DROP COLUMN revision;
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = 'session'::regclass AND a.attname = 'second_factor') THEN
-        ALTER TABLE tenant DROP COLUMN require_mfa;
-    END IF;
-END
-$$;

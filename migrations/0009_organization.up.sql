@@ -5,7 +5,6 @@ GRANT CREATE ON SCHEMA dms TO dms_search;
 
 -- --- the organization ---
 
-ALTER TABLE tenant ADD COLUMN IF NOT EXISTS require_mfa boolean NOT NULL DEFAULT false;
 ALTER TABLE tenant ADD COLUMN revision bigint NOT NULL DEFAULT 1,
     ADD COLUMN deletes_at timestamptz; -- asked to be deleted: until then Owners may take it back
 CREATE INDEX tenant_closing ON tenant (deletes_at) WHERE deletes_at IS NOT NULL;

@@ -53,6 +53,17 @@ def at_once(count, act):
         return list(pool.map(run, range(count)))
 
 
+def meet(server, tenant, count, act):
+    """act(i) in so many threads, all of which wait for the same organization's row before any may go on; the answers."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE%'"
+    with concurrent.futures.ThreadPoolExecutor(count) as pool, server.database() as holder, server.database() as watcher:
+        with holder.transaction():
+            holder.execute("SELECT FROM tenant WHERE tenant_id = %s FOR NO KEY UPDATE", (tenant,))
+            acts = [pool.submit(act, i) for i in range(count)]
+            wait_for(lambda: watcher.execute(waiting).fetchone()[0] >= count, 4, "all to wait for one another")
+        return [a.result() for a in acts]
+
+
 def _stat(pid):
     """(parent, state, start time) of a process, None when it is gone."""
     try:

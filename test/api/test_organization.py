@@ -3,7 +3,7 @@ import threading
 import uuid
 
 import pytest
-from conftest import PASSWORD, at_once, wait_for
+from conftest import PASSWORD, meet, wait_for
 
 SOON = 5  # seconds: what the service promises
 ERASED = 60
@@ -83,7 +83,7 @@ def test_members_are_listed_page_by_page(owner):
             break
     assert [m["email"] for m in seen] == [p.email for p in people]
     assert [m["role"] for m in seen] == [m["role_name"] for m in seen] == ["Owner", "Admin", "Editor", "Viewer"]
-    assert all(m["last_sign_in_at"] and m["created_at"] and m["role_id"] is None for m in seen)
+    assert all(m["last_sign_in_at"] and m["created_at"] and m["role_id"] is None and m["mfa"] is False for m in seen)
     with people[3] as viewer:
         assert members(viewer).keys() == members(owner).keys()
     for p in people[1:3]:
@@ -164,12 +164,12 @@ def test_the_last_owner_stays(owner):
 
 
 def test_BI_N13_of_two_owners_who_leave_at_once_one_stays(dms):
-    for _ in range(5):
+    for _ in range(2):
         with dms.register() as one, one.member("Viewer") as two:
             one.ok("PATCH", f"/members/{id_of(two)}", 200, json={"role": "Owner"})
             wait_for(lambda: "billing.manage" in two.me()["permissions"], SOON, "two Owners")
             tenant, pairs = tenant_of(one), [(one, id_of(one)), (two, id_of(two))]
-            answers = at_once(2, lambda i: pairs[i][0].delete(f"/members/{pairs[i][1]}"))
+            answers = meet(dms, tenant, 2, lambda i: pairs[i][0].delete(f"/members/{pairs[i][1]}"))
             assert sorted(a.status_code for a in answers) == [204, 409], [a.text for a in answers]
             with dms.database() as db:
                 assert db.execute("SELECT count(*) FROM membership WHERE tenant_id = %s AND role = 'Owner' AND removed_at IS NULL", (tenant,)).fetchone()[0] == 1
@@ -299,7 +299,7 @@ def test_an_owner_hands_the_organization_over(dms, owner):
 def test_BI_N13_an_organization_is_handed_over_once(dms):
     with dms.register() as owner, owner.member("Viewer") as one, owner.member("Viewer") as two:
         heirs = [id_of(one), id_of(two)]
-        answers = at_once(2, lambda i: owner.post("/organization/transfer", json={"user_id": heirs[i]}))
+        answers = meet(dms, tenant_of(owner), 2, lambda i: owner.post("/organization/transfer", json={"user_id": heirs[i]}))
         assert sorted(a.status_code for a in answers) == [204, 403]
         assert sorted(m["role"] for m in members(one).values()) == ["Admin", "Owner", "Viewer"]
 
@@ -363,7 +363,8 @@ def test_after_the_grace_all_rows_are_gone_and_nobody_elses(dms):
             owner.ok("DELETE", "/organization", 200, json={"name": owner.me()["organization"]["name"]})
             db.execute("UPDATE tenant SET deletes_at = now() WHERE tenant_id = %s", (tenant,))
             wait_for(lambda: rows(tenant) == {}, ERASED, "the rows to be gone")
-            unchanged = {t for t in kept_rows if t.split(".")[-1] not in ("audit", "job", "job_event", "session", "delta", "stat", "passages")}
+            moving = ("job", "job_event", "session", "delta", "stat", "passages")  # by themselves: signing in, folding, sealing
+            unchanged = {t for t in kept_rows if t.split(".")[-1] not in moving and not t.split(".")[-1].startswith("audit")}
             after = rows(others)
             assert {t: after.get(t) for t in unchanged} == {t: kept_rows[t] for t in unchanged}
             assert db.execute("SELECT count(*) FROM person WHERE id = %s", (mine,)).fetchone()[0] == 0, "who belongs nowhere else"
