@@ -7,7 +7,7 @@ WITH s AS (
                 WHEN s.previous_hash = $2::bytea AND s.rotated_at > now() - $4::int * interval '1 second'
                      AND s.user_agent IS NOT DISTINCT FROM $7 AND s.ip IS NOT DISTINCT FROM $8 THEN 'again'
                 ELSE 'reused' END AS outcome
-    FROM session s JOIN membership m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id AND m.removed_at IS NULL
+    FROM session s JOIN membership m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id AND num_nulls(m.removed_at) = 1
     WHERE s.tenant_id = current_setting('app.tenant_id')::uuid AND s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > now()
       AND s.proved_at > now() - $6::int * interval '1 second'
     FOR UPDATE OF s)
