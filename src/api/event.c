@@ -63,7 +63,7 @@ static bool of_tenant(const struct subscriber *s, const char *tenant_id)
 
 static size_t listener_of(const struct listeners *l, const struct subscriber *s)
 {
-    for (size_t i = 0; i < l->n; i++)
+    for (size_t i = 0; i < l->n && s->hears != HEARS_NOTHING; i++)
         if (strcmp(l->users[i], s->user_id) == 0 && (l->by_grant[i][0] == 't') == (s->hears == HEARS_GRANTED))
             return i;
     return l->n;

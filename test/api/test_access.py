@@ -5,6 +5,7 @@ import subprocess
 import threading
 import uuid
 
+import httpx
 import pytest
 from conftest import BUILD, Server, wait_for
 
@@ -250,17 +251,21 @@ def test_events_reach_those_who_may_see_the_document(secret):
     heard = {}
 
     def listen(name, client, ready, until):
-        with client.stream("GET", "/events", timeout=60) as stream:
+        with contextlib.suppress(httpx.HTTPError), client.stream("GET", "/events", timeout=60) as stream:
+            heard[name] = ""
             lines = stream.iter_lines()
             next(lines)
             ready.set()
-            heard[name] = ""
             for line in lines:
                 heard[name] += line
                 if until[0] and until[0] in line and '"done"' in line:
                     return
 
     until, threads = [None], []
+    key = o.api_key(["folder.read"])  # of a person who listens too
+    opened = threading.Event()
+    threading.Thread(target=listen, args=("key", key, opened, [None]), daemon=True).start()
+    assert opened.wait(20)
     for name, client in (("owner", o), ("viewer", o.viewer), ("stranger", o.stranger), ("editor", o.editor)):
         ready = threading.Event()
         threads.append(threading.Thread(target=listen, args=(name, client, ready, until)))
@@ -272,6 +277,7 @@ def test_events_reach_those_who_may_see_the_document(secret):
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
+    assert hidden["id"] not in heard["key"] and until[0] not in heard.pop("key"), "without document.read nothing of documents"
     assert all(until[0] in text for text in heard.values())
     assert hidden["id"] in heard["owner"] and hidden["id"] in heard["viewer"]
     assert hidden["id"] not in heard["stranger"] and hidden["id"] not in heard["editor"]
