@@ -150,7 +150,7 @@ static enum auth_state recheck(struct request *req, const struct principal *who,
     again->args[1] = again->who.user_id;
     again->query =
         (struct pipeline_query){ .sql = who->kind == 'k' ? SQL_GET_PRINCIPAL_OF_KEY : SQL_GET_PRINCIPAL_OF_SESSION,
-                                 .scope = { again->who.tenant_id, again->who.user_id },
+                                 .scope = { .tenant_id = again->who.tenant_id, .user_id = again->who.user_id },
                                  .args = again->args,
                                  .nargs = 2,
                                  .arena = &req->arena,

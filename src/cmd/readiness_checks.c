@@ -369,7 +369,7 @@ bool check_audit(struct readiness *r)
     double   lag_s = row_real(&rows, "lag");
     unsigned status = ask(r, "GET", "/api/v1/audit", NULL, NULL, NULL);
     return saw(
-        r, !rows.bad && only && noted && lag_s < AUDIT_LAG_MOST_S && status == 401,
+        r, !rows.bad && only && noted && lag_s < (double)AUDIT_LAG_MOST_S && status == 401,
         "the application %s change audit rows; new rows %s noted for the chain; the oldest waits %.0f s for its number; GET /audit "
         "without a credential answers %u",
         only ? "cannot" : "CAN", noted ? "are" : "are NOT", lag_s, status);
