@@ -6,6 +6,7 @@ DROP FUNCTION oidc_find(text, text, text);
 DROP FUNCTION oidc_register(uuid, text, text, uuid, text, text);
 DROP FUNCTION oidc_link(uuid, text, text, uuid, text, text, boolean);
 DROP FUNCTION oidc_hand_over(bytea, bytea, text, text, interval);
+DROP FUNCTION oidc_peek(bytea, bytea);
 DROP FUNCTION oidc_exchange(bytea, bytea);
 DROP FUNCTION oidc_identities(uuid);
 DROP FUNCTION oidc_unlink(uuid, uuid);

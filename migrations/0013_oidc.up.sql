@@ -123,6 +123,13 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, dms, pg_temp AS $$
     RETURNING true
 $$;
 
+-- oidc_peek: whose code this is, not yet used up: a second factor may be asked for first.
+CREATE FUNCTION oidc_peek(p_code bytea, p_browser bytea) RETURNS TABLE (user_id uuid, tenant_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, dms, pg_temp AS $$
+    SELECT m.user_id, m.tenant_id FROM dms.oidc_handover h JOIN dms.membership m ON m.user_id = h.person_id
+    WHERE h.code_hash = p_code AND h.browser_hash = p_browser AND h.expires_at > now() ORDER BY m.created_at, m.tenant_id LIMIT 1
+$$;
+
 -- oidc_exchange: whose code it was, and the organisation they come into. Once, from the same browser.
 CREATE FUNCTION oidc_exchange(p_code bytea, p_browser bytea) RETURNS TABLE (user_id uuid, tenant_id uuid, role text)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, dms, pg_temp AS $$

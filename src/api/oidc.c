@@ -3,11 +3,12 @@
 #include "api/oidc.h"
 #include "api/account.h"
 #include "api/handlers.h"
+#include "api/second_factor.h"
 
 #include "base/log.h"
 #include "crypto/hash.h"
 
-enum { JOURNEY_SECONDS = 600, HANDOVER_SECONDS = 60, COOKIE_LENGTH = 43 };
+enum { JOURNEY_SECONDS = 600, HANDOVER_SECONDS = 300, COOKIE_LENGTH = 43 };
 
 /* One browser's way to a provider and back. All of it comes out of two secrets: the state, which the provider sends back, and the cookie. */
 struct journey {
@@ -395,30 +396,54 @@ int auth_oidc_callback(struct request *req)
     return x.tenant_id ? add_identity(&x) : sign_in(&x);
 }
 
+static int sign_in_over(struct request *req)
+{
+    return error_say(&req->err, ERR_UNAUTHORIZED, NULL, "This sign-in is over; begin again.");
+}
+
+/* Who set up a second factor here is asked for it here, whatever the provider asked for; the code stays good until it was right. */
+static int check_second_factor(struct request *req, const char *code_hash, const char *browser_hash, const char *otp,
+                               bool *ret_used)
+{
+    struct db_scope nobody = { 0 };
+    struct rows     r;
+
+    if (db_query_alone(api_db(req), nobody, &req->arena, SQL_OIDC_PEEK, ARGS(code_hash, browser_hash), &r, &req->err)
+        < 0)
+        return -1;
+    if (!row_next(&r))
+        return sign_in_over(req);
+    return second_factor_check(req, row_text(&r, "tenant_id"), row_text(&r, "user_id"), otp, ret_used);
+}
+
 int auth_oidc_exchange(struct request *req)
 {
     struct json_fields f;
     struct db_scope    nobody = { 0 };
     struct rows        r;
     char               code_hash[SECRET_HASH_SIZE], browser_hash[SECRET_HASH_SIZE];
+    bool               second = false;
 
     json_fields_begin(&f, &req->arena, req->json);
     const char *code = json_text(&f, "code", /* required= */ true, 100, NULL);
+    const char *otp = json_text(&f, "otp", /* required= */ false, OTP_MAX, NULL);
     if (json_fields_end(&f, &req->err) < 0)
         return -1;
     const char *cookie = cookie_read(req);
     secret_hash(str_of(code), code_hash);
     secret_hash(str_of(cookie ? cookie : ""), browser_hash);
-    if (db_query_alone(api_db(req), nobody, &req->arena, SQL_OIDC_EXCHANGE, ARGS(code_hash, browser_hash), &r,
-                       &req->err)
-        < 0)
+    if (check_second_factor(req, code_hash, browser_hash, otp, &second) < 0
+        || db_query_alone(api_db(req), nobody, &req->arena, SQL_OIDC_EXCHANGE, ARGS(code_hash, browser_hash), &r,
+                          &req->err)
+               < 0)
         return -1;
     if (!row_next(&r))
-        return error_say(&req->err, ERR_UNAUTHORIZED, NULL, "This sign-in is over; begin again.");
+        return sign_in_over(req);
     if (strcmp(row_text(&r, "role"), role_name(ROLE_API_ONLY)) == 0)
         return error_say(&req->err, ERR_FORBIDDEN, NULL, "This account works by API keys only; it cannot sign in.");
     cookie_send(req, "", 0);
-    return session_start(req, row_text(&r, "tenant_id"), row_text(&r, "user_id"), row_text(&r, "role"), "oidc");
+    return session_start(req, row_text(&r, "tenant_id"), row_text(&r, "user_id"), row_text(&r, "role"),
+                         second ? "oidc+otp" : "oidc");
 }
 
 /* --- a person's own identities --- */

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from conftest import PASSWORD, Client
 from openid import Browser, Provider, free_port, start
+from test_second_factor import calm, code
 
 ACCOUNTS = {
     "ada": {"email": "Ada@Trusted.example", "email_verified": True, "name": "Ada L."},
@@ -18,6 +19,7 @@ ACCOUNTS = {
     "dan": {"email": "dan@trusted.example", "email_verified": True, "name": "Dan"},
     "fay": {"email": "fay@trusted.example", "email_verified": True, "name": "Fay"},
     "gil": {"email": "gil@elsewhere.example", "email_verified": True, "name": "Gil"},
+    "ivy": {"email": "ivy@elsewhere.example", "email_verified": True, "name": "Ivy"},
     "hal": {"email": "hal@elsewhere.example", "email_verified": True, "name": "Hal"},
 }
 
@@ -306,7 +308,7 @@ def test_nothing_that_opens_a_session_is_stored(dms, browser):
 # --- D17: codes ---
 
 
-def test_BI_D17_the_code_for_tokens_is_good_once_in_the_same_browser_for_a_minute(dms, browser):
+def test_BI_D17_the_code_for_tokens_is_good_once_in_the_same_browser_for_a_time(dms, browser):
     code, _ = browser.go()
     with Browser(dms) as other:
         other.begin()
@@ -320,6 +322,21 @@ def test_BI_D17_the_code_for_tokens_is_good_once_in_the_same_browser_for_a_minut
             db.execute("UPDATE oidc_handover SET expires_at = now() - interval '1 second'")
         answer = late.exchange(code)
     assert answer.status_code == 401 and code not in answer.text
+
+
+def test_a_second_factor_is_asked_for_behind_the_provider(dms, browser):
+    with client_of(dms, browser.sign_in("ivy")) as ivy:
+        calm()
+        secret = ivy.ok("POST", "/auth/mfa/totp", 200, json={})["secret"]
+        recovery_code = ivy.ok("POST", "/auth/mfa/totp/verify", 200, json={"code": code(secret)})["recovery_codes"][0]
+    with Browser(dms) as again:
+        handed, _ = again.go("ivy")
+        for otp in ({}, {"otp": "000000"}):
+            answer = again.post(f"{dms.url}/api/v1/auth/oidc/exchange", json={"code": handed, **otp})
+            assert answer.status_code == 401, answer.text
+        recovery = {"code": handed, "otp": recovery_code}
+        assert again.post(f"{dms.url}/api/v1/auth/oidc/exchange", json=recovery).status_code == 200
+        assert again.post(f"{dms.url}/api/v1/auth/oidc/exchange", json=recovery).status_code == 401
 
 
 def test_the_exchange_takes_its_one_field(dms, browser):
