@@ -33,9 +33,12 @@ static bool take_hash(struct str *s, struct str *ret)
         return false;
     s->n -= AUDIT_HASH_HEX;
     *ret = (struct str){ s->p + s->n, AUDIT_HASH_HEX };
-    for (size_t i = 0; i < ret->n; i++)
-        if (!memchr("0123456789abcdef", ret->p[i], 16))
+    for (size_t i = 0; i < ret->n; i++) {
+        char c = ret->p[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
             return false;
+    }
     return true;
 }
 
