@@ -1,6 +1,7 @@
 """What every client relies on: the description equals the routes, paging, entity tags, idempotency, refusals in their order."""
 import hashlib
 import json
+import re
 import subprocess
 import threading
 import uuid
@@ -23,6 +24,20 @@ def test_the_description_holds_exactly_the_routes(dms):
         params = [p if "$ref" not in p else spec["components"]["parameters"][p["$ref"].rsplit("/", 1)[1]] for p in op.get("parameters", [])]
         assert sorted(p["name"] for p in params if p["in"] == "query") == sorted(r["params"]), r
         assert ("requestBody" in op) == (r["body"] != "none"), r
+
+
+def test_every_operation_names_what_any_of_its_kind_may_answer(dms):
+    with dms.http() as http:
+        spec = http.get("/openapi.json").json()
+    for r in ROUTES:
+        wanted = {"400", "408", "414", "431", "500", "503"}
+        wanted |= {"401"} if r["permission"] != "public" else set()
+        wanted |= {"403"} if r["permission"] not in ("public", "signed_in") else set()
+        wanted |= {"429"} if r["permission"] != "public" or r["method"] != "GET" else set()
+        wanted |= {"413", "415"} if r["body"] != "none" else set()
+        wanted |= {"404"} if "{id}" in r["path"] or "_id}" in r["path"] else set()
+        named = set(spec["paths"][r["path"]][r["method"].lower()]["responses"])
+        assert wanted <= named, (r["method"], r["path"], sorted(wanted - named))
 
 
 def test_every_documented_read_answers_as_its_schema_says(dms, owner):
@@ -52,6 +67,8 @@ def test_every_documented_read_answers_as_its_schema_says(dms, owner):
                 check(schema["items"], one, f"{where}[{i}]")
         if "enum" in schema:
             assert value in schema["enum"], (where, value)
+        if schema.get("format") == "date-time" and value is not None:
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", value), (where, value)
 
     document = owner.upload_processed("# Heading\n\nA paragraph about otters.", name="otter.md")
     folder = owner.ok("POST", "/folders", 201, json={"name": "A"})

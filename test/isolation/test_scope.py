@@ -8,8 +8,9 @@ import threading
 import time
 
 import pytest
+from conftest import at_once
 
-TENANTS, CONNECTIONS, REQUESTS = 20, 32, 100_000
+TENANTS, CONNECTIONS, REQUESTS, WRITES = 20, 32, 100_000, 3_500
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +20,7 @@ def crowd(dms):
     for n in range(TENANTS):
         client = dms.register()
         client.word = f"canary{n:02d}word"
+        client.tenant = client.me()["organization"]["id"]
         client.document = client.upload(f"Text of {client.word}", name=f"{client.word}.txt", title=client.word, tags=client.word)["id"]
         made.append(client)
     for client in made:
@@ -31,14 +33,14 @@ def crowd(dms):
 class Saboteur(threading.Thread):
     """Cancels what the read lane's backends run, again and again, and ends one of them each so many turns."""
 
-    def __init__(self, server, cancel, end_each):
+    def __init__(self, server, cancel, end_each, lane="dms read lane"):
         super().__init__()
-        self.server, self.over, self.cancel, self.end_each = server, threading.Event(), cancel, end_each
+        self.server, self.over, self.cancel, self.end_each, self.lane = server, threading.Event(), cancel, end_each, lane
         self.cancelled, self.ended = 0, 0
 
     def run(self):
         # Those that stand: one that is cancelled whenever it prepares its statements would never come back.
-        lane = "FROM pg_stat_activity WHERE application_name = 'dms read lane' AND backend_start < now() - interval '500 ms'"
+        lane = f"FROM pg_stat_activity WHERE application_name = '{self.lane}' AND backend_start < now() - interval '500 ms'"
         with self.server.database() as admin:
             for turn in itertools.count(1):
                 if self.over.wait(0.003):
@@ -94,7 +96,7 @@ def visit(dms, crowd, saboteur, requests):
     return counts
 
 
-def test_no_scope_leaks_while_statements_are_cancelled_and_connections_end(dms, crowd):
+def test_BI_N14_no_scope_leaks_while_statements_are_cancelled_and_connections_end(dms, crowd):
     saboteur = Saboteur(dms, cancel=True, end_each=500)
     counts = visit(dms, crowd, saboteur, REQUESTS)
     assert saboteur.cancelled > 100 and saboteur.ended > 0, "errors were injected"
@@ -103,7 +105,46 @@ def test_no_scope_leaks_while_statements_are_cancelled_and_connections_end(dms, 
     assert crowd[0].ok("GET", f"/documents/{crowd[0].document}")["title"] == crowd[0].word, "and afterwards all is as before"
 
 
-def test_no_read_is_lost_with_its_connection(dms, crowd):
+def test_BI_N14_no_read_is_lost_with_its_connection(dms, crowd):
     saboteur = Saboteur(dms, cancel=False, end_each=30)
     counts = visit(dms, crowd, saboteur, REQUESTS // 4)
     assert saboteur.ended > 3 and 503 not in counts, (saboteur.ended, counts)
+
+
+def write(client, other, turn):
+    """One request of the work lane: reads and writes of its own, and writes that must fail: with somebody else's id, or with what the table refuses."""
+    word = client.word
+    return [("GET", f"/documents/{client.document}/text", {}), ("POST", "/folders", {"json": {"name": f"{word} {turn}"}}),
+            ("PATCH", f"/documents/{client.document}", {"json": {"title": f"{word} {turn}"}}), ("PATCH", f"/documents/{other.document}", {"json": {"title": word}}),
+            ("POST", "/folders", {"json": {"name": word, "parent_id": other.folder}}), ("POST", "/search", {"json": {"query": other.word, "mode": "keyword"}}),
+            ("GET", "/auth/me", {})][turn % 7]
+
+
+def test_BI_N14_no_scope_leaks_where_transactions_are_cut_off(dms, crowd):
+    """The work lane: a few connections, each a transaction of one tenant after the other, with statements cancelled and backends ended inside them."""
+    for client in crowd:
+        client.folder = client.ok("POST", "/folders", 201, json={"name": f"{client.word} top"})["id"]
+    saboteur = Saboteur(dms, cancel=True, end_each=100, lane="dms work lane")
+    counts, wrong = {}, []
+
+    def visit_many(number):
+        for turn in range(WRITES // len(crowd)):
+            me, other = crowd[number], crowd[(number + 1 + turn % (len(crowd) - 1)) % len(crowd)]
+            answer = me.request(*(asked := write(me, other, turn))[:2], **asked[2])
+            counts[answer.status_code] = counts.get(answer.status_code, 0) + 1
+            if [c.word for c in crowd if c is not me and c.word in answer.text]:
+                wrong.append((me.word, asked, answer.text[:500]))
+
+    saboteur.start()
+    try:
+        at_once(len(crowd), visit_many)
+    finally:
+        saboteur.over.set()
+        saboteur.join()
+    assert saboteur.cancelled + saboteur.ended > 20, "errors were injected"
+    assert not wrong and set(counts) <= {200, 201, 404, 409, 503} and counts[200] > counts.get(503, 0), (wrong, counts)
+    with dms.database() as db:
+        for client in crowd:
+            rows = db.execute("SELECT name FROM folder WHERE tenant_id = %s UNION ALL SELECT title FROM document WHERE tenant_id = %s",
+                              (client.tenant, client.tenant)).fetchall()
+            assert rows and all(client.word in name for (name,) in rows), "each tenant has only its own"
