@@ -7,6 +7,8 @@ ALTER TABLE tenant ADD COLUMN IF NOT EXISTS require_mfa boolean NOT NULL DEFAULT
 ALTER TABLE session
     ADD COLUMN second_factor boolean NOT NULL DEFAULT false,   -- opened with one, or one was set up in it
     ADD COLUMN proved_at timestamptz NOT NULL DEFAULT now();   -- when its person last showed who they are; a switch of organisation keeps it
+CREATE INDEX session_by_end ON session (expires_at); -- for session_expire, which crosses tenants
+GRANT SELECT (expires_at), DELETE ON session TO dms_search;
 CREATE INDEX session_by_time ON session (tenant_id, user_id, created_at DESC, id DESC) WHERE revoked_at IS NULL;
 
 -- Of a person, who may belong to several organisations: no tenant column, and like person touched by the functions below only.
@@ -129,6 +131,16 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, dms, pg_temp AS $$
     RETURNING s.id
 $$;
 
+-- session_expire: forgets sessions that ended a month ago, by the hour.
+CREATE FUNCTION session_expire(p_most int) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, dms, pg_temp AS $$
+    WITH gone AS (
+        DELETE FROM dms.session s
+        USING (SELECT o.tenant_id, o.id FROM dms.session o WHERE o.expires_at < now() - interval '30 days' ORDER BY o.expires_at LIMIT p_most) old
+        WHERE s.tenant_id = old.tenant_id AND s.id = old.id RETURNING 1)
+    SELECT count(*) FROM gone
+$$;
+
 -- auth_organizations: where a person belongs, first joined first.
 CREATE FUNCTION auth_organizations(p_user uuid) RETURNS TABLE (tenant_id uuid, name text, role text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, dms, pg_temp AS $$
@@ -142,7 +154,7 @@ DECLARE
 BEGIN
     FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'dms'::regnamespace AND prosecdef
                  AND proname IN ('second_factor_state', 'second_factor_begin', 'second_factor_try', 'second_factor_use', 'second_factor_use_code',
-                                 'second_factor_confirm', 'second_factor_remove', 'session_end_others', 'auth_organizations') LOOP
+                                 'second_factor_confirm', 'second_factor_remove', 'session_end_others', 'session_expire', 'auth_organizations') LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO dms_search', f);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO dms_app', f);

@@ -38,6 +38,7 @@ enum {
     HOURLY_MS = 3600 * 1000,
     SOON_MS = 5 * 1000,
     NICE = 5, /* people's requests come first */
+    SESSIONS_AT_ONCE = 10000,
     IDEMPOTENCY_HOURS = 24,
     DUE_AT_ONCE = 200,
     MISSING_AT_ONCE = 200,
@@ -316,6 +317,7 @@ static void hourly(struct worker *w)
     struct error err = { 0 };
 
     call_for_number(w, SQL_JOB_IDEMPOTENCY_EXPIRE, IDEMPOTENCY_HOURS, "gone");
+    call_for_number(w, SQL_SESSION_EXPIRE, SESSIONS_AT_ONCE, "gone");
     if (db_query_alone(w->db, (struct db_scope){ 0 }, &a, SQL_ACCOUNT_EXPIRE, NO_ARGS, &r, &err) < 0)
         log_at(LOG_WARNING, "old links and counts of failed sign-ins: %s", err.detail);
     arena_free(&a);

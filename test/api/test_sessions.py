@@ -117,6 +117,16 @@ def test_a_session_ends_however_much_it_is_used(start_dms):
         assert refresh(client, token).status_code == 401, "signed in too long ago"
 
 
+def test_sessions_that_ended_long_ago_are_forgotten(dms, person):
+    with dms.login(person.email) as old, dms.login(person.email) as recent, dms.database() as db:
+        for client, days in ((old, 31), (recent, 29)):
+            db.execute("UPDATE session SET expires_at = now() - %s * interval '1 day' WHERE id = %s", (days, client.tokens["refresh_token"].split(".")[1]))
+        assert db.execute("SELECT session_expire(1000)").fetchone()[0] >= 1
+        left = {str(row[0]) for row in db.execute("SELECT id FROM session WHERE user_id = %s", (person.id,))}
+        assert left == {c.tokens["refresh_token"].split(".")[1] for c in (person, recent)}
+        assert person.get("/auth/me").status_code == 200
+
+
 # --- the list ---
 
 
