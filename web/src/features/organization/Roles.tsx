@@ -23,7 +23,7 @@ export function Roles() {
         <Table horizontalSpacing="md" className={classes.table}>
           <Table.Thead className={classes.head}>
             <Table.Tr>
-              <Table.Th>{words.permission}</Table.Th>
+              <Table.Th className={own.name}>{words.permission}</Table.Th>
               {roles.map((role) => (
                 <Table.Th key={roleValue(role)} className={own.cell}>
                   {role.name}
@@ -34,7 +34,7 @@ export function Roles() {
           <Table.Tbody>
             {permissions.map((permission) => (
               <Table.Tr key={permission}>
-                <Table.Td>{permission}</Table.Td>
+                <Table.Td className={own.name}>{permission}</Table.Td>
                 {roles.map((role) => (
                   <Table.Td key={roleValue(role)} className={own.cell}>
                     {role.permissions.includes(permission) ? (
