@@ -49,7 +49,7 @@ def test_BI_A16_words_of_a_list_are_exactly_these(dms, owner):
     for path, operations in paths.items():
         for method, operation in operations.items():
             for parameter in operation.get("parameters", []):
-                for word in parameter.get("schema", {}).get("enum", []):
+                for word in parameter.get("schema", {}).get("enum", []) if parameter.get("in") == "query" else []:
                     for other in lookalikes(word):
                         query = {parameter["name"]: other, **({"q": "x"} if path.endswith("/search") else {})}
                         refused(owner.request(method, dms.url + path.replace("{id}", document), params=query), parameter["name"])
@@ -144,7 +144,7 @@ def test_BI_A19_json_that_must_be_taken_is_given_back_equal(owner):
     for name, text in Y.items():
         answer = store_json(owner, document, text)
         if answer.status_code != 200 or not equal(json.loads(text), answer.json()["metadata"]["v"]) or owner.ok("GET", f"/documents/{document}")["metadata"] != answer.json()["metadata"]:
-            wrong.append((name, answer.status_code, answer.text[:200]))
+            wrong.append((name, answer.status_code, answer.text[:600]))
     assert not wrong, wrong
 
 
@@ -268,6 +268,9 @@ def httpx_quote(text):
     return "".join(f"%{b:02x}" for b in text.encode())
 
 
+ONE_VALUE = ("application/json", "application/problem+json", "application/scim+json")  # and not application/jsonl
+
+
 def test_BI_C08_sql_is_text_wherever_it_stands(dms, owner):
     """Over every route: its path, each parameter, each leaf of its body, its headers. The same answer as to a plain text, and as soon."""
     document = owner.upload_processed("x", name="x.txt")["id"]
@@ -278,13 +281,17 @@ def test_BI_C08_sql_is_text_wherever_it_stands(dms, owner):
         name, send = place
         found, longest = [], 0
         plain = send(BENIGN)
+        while "/audit/" in name and plain.status_code == 409:
+            plain = send(BENIGN)
         for payload in PAYLOADS:
             start = time.monotonic()
             answer = send(payload)
+            while "/audit/" in name and answer.status_code == 409 and time.monotonic() - start < 20:  # the log is gone over by one at a time
+                answer = send(payload)
             longest = max(longest, time.monotonic() - start)
             if answer.status_code >= 500 or answer.status_code != plain.status_code:
-                found.append((name, payload, plain.status_code, answer.status_code, answer.text[:200]))
-            elif "json" in answer.headers.get("content-type", "") and not name.endswith(" name") and same_shape(answer.json(), payload) != same_shape(plain.json(), BENIGN):
+                found.append((name, payload, plain.status_code, answer.status_code, answer.text[:600]))
+            elif answer.headers.get("content-type", "").split(";")[0] in ONE_VALUE and not name.endswith(" name") and same_shape(answer.json(), payload) != same_shape(plain.json(), BENIGN):
                 found.append((name, payload, plain.text[:300], answer.text[:300]))
         return found, longest
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -340,7 +347,7 @@ def test_BI_C12_nothing_leads_away(dms, owner):
                 assert "location" not in answer.headers and "refresh" not in answer.headers
             for route in (r for r in ROUTES if r["method"] == "GET" and r["permission"] == "public"):
                 answer = http.get(route["path"] + "?" + "&".join(f"{n}={target}" for n in names), headers={"Host": dms.url.split("//")[1], "X-Forwarded-Host": "evil.example"})
-                assert answer.status_code in (200, 400) and "location" not in answer.headers, (route, answer.status_code)
+                assert answer.status_code in (200, 400, 404) and "location" not in answer.headers, (route, answer.status_code)
         answer = http.post(f"/api/v1/auth/login?next={targets[0]}", json={"email": "nobody@example.com", "password": "long enough a word"})
         assert answer.status_code == 400 and "location" not in answer.headers
     made = owner.post("/folders", json={"name": "//evil.example"}, headers={"X-Forwarded-Host": "evil.example"})
