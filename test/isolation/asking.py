@@ -19,6 +19,7 @@ ENDS_SESSION = {f"{method} /api/v1/{path}" for method, path in [
 # Members of bodies whose schema does not say what is a good value. Callables make a new one each time.
 VALUES = {
     "email": lambda: f"someone-{uuid.uuid4().hex[:12]}@example.com",
+    "userName": lambda: f"someone-{uuid.uuid4().hex[:12]}@example.com",
     "password": PASSWORD,
     "current_password": PASSWORD,
     "new_password": PASSWORD + " changed",
@@ -185,6 +186,8 @@ KINDS = {
     "api-keys": ("api_key", "id"),
     "members": ("membership", "user_id"),
     "groups": ("member_group", "id"),
+    "Users": ("membership", "user_id"),  # SCIM
+    "Groups": ("member_group", "id"),
     "roles": ("role", "id"),
     "invitations": ("invitation", "id"),
     "sessions": ("session", "id"),

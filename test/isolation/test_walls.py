@@ -8,6 +8,7 @@ import pytest
 from tenants import Tenant, describe, digest, tables
 
 DENIED = "42501"  # insufficient_privilege: a missing grant, or WITH CHECK
+NO_PARENT = "23503"  # said by a trigger that looks for the row above and, in B's scope, does not see it
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_no_table_shows_or_takes_rows_of_another_organization(walls):
         assert outcome(db, b.id, f"UPDATE {table} SET tenant_id = %s", (a.id,)) in (0, DENIED), table
         if row:
             copy = f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_record(NULL::{table}, %s)"
-            assert outcome(db, b.id, copy, (json.dumps(row[0]),)) == DENIED, table
+            assert outcome(db, b.id, copy, (json.dumps(row[0]),)) in (DENIED, NO_PARENT), table
     assert digest(db, a.id) == before
     assert seen > 12, "the tables had rows that could have been seen"
 
