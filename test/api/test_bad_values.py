@@ -291,7 +291,7 @@ def test_BI_C08_sql_is_text_wherever_it_stands(dms, owner):
             longest = max(longest, time.monotonic() - start)
             if answer.status_code >= 500 or answer.status_code != plain.status_code:
                 found.append((name, payload, plain.status_code, answer.status_code, answer.text[:600]))
-            elif answer.headers.get("content-type", "").split(";")[0] in ONE_VALUE and not name.endswith(" name") and same_shape(answer.json(), payload) != same_shape(plain.json(), BENIGN):
+            elif answer.headers.get("content-type", "").split(";")[0] in ONE_VALUE and not name.endswith(" name") and "/audit" not in name and same_shape(answer.json(), payload) != same_shape(plain.json(), BENIGN):
                 found.append((name, payload, plain.text[:300], answer.text[:300]))
         return found, longest
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
