@@ -89,6 +89,9 @@ class Tenant:
         self.owner.ok("POST", "/invitations", 201, json={"email": f"{self.text()}@example.com", "role": "Viewer"})
         group = self.owner.ok("POST", "/groups", 201, json={"name": self.text()})
         self.owner.ok("PUT", f"/groups/{group['id']}/members/{self.owner.me()['user']['id']}")
+        grants = {"restricted": False, "grants": [{"principal_type": "group", "principal_id": group["id"], "level": "read"}]}
+        for thing in (f"folders/{below['id']}", f"documents/{made[3]['id']}"):
+            self.owner.ok("PUT", f"/{thing}/permissions", json=grants)
         self.make_the_rest(description)
         self.settle()
         return self
