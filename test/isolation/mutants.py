@@ -3,8 +3,8 @@
 
 usage: mutants.py [NAME...]     (from the root of a working copy; about half a minute each)
 
-Works on a copy under build-mutants/, which it leaves for the next run. A row: a name, a file, what stands there, what stands there instead, and the
-tests that have to notice. A row whose text is not in the file any more is an error: the check has moved, and the row with it.
+Works on a copy under build-mutants/, which it leaves for the next run. A row: a name, the tests that have to notice, and edits: a file, what stands
+there, what stands there instead. A row whose text is not in the file any more is an error: the check has moved, and the row with it.
 """
 import os
 import pathlib
@@ -26,24 +26,37 @@ CREATE POLICY tenant ON {0} TO dms_app USING (tenant_id = current_setting('app.t
 LAST = "REVOKE CREATE ON SCHEMA dms FROM dms_search;"
 FIRST = "migrations/0001_init.up.sql"
 
-MUTANTS = [
-    ("the permission of a route is not asked for", "src/http/request.c", "if ((needs & ~p->req.who.granted) != 0)", "if (p->req.who.kind == 0)", [MATRIX]),
-    ("a route is public", "src/api/routes.c", 'READ(V1 "/documents/{id}", PERM(document_read), GET_DOCUMENT)',
-     'READ(V1 "/documents/{id}", PERM_PUBLIC, GET_DOCUMENT)', [MATRIX]),
-    ("a route asks for a lower permission", "src/api/routes.c", 'V1 "/documents/{id}", PERM(document_update)', 'V1 "/documents/{id}", PERM(document_read)', [MATRIX]),
-    ("a role has a permission more", "src/tbl/permissions.def", 'X(document_update,    "AE"', 'X(document_update,    "AEV"', [MATRIX]),
-    ("a role has a permission less", "src/tbl/permissions.def", 'X(document_download,  "AEV"', 'X(document_download,  "AE"', [MATRIX]),
-    ("a key may all that its owner may", "src/api/authenticate.c", "who->granted &= scope_bits(row_text(r, \"scopes\"));", ";", [MATRIX]),
-    ("a key may more than its owner", "src/api/authenticate.c", "who->granted = role_permissions(role);",
-     "who->granted = who->kind == 'k' ? (UINT64_C(1) << PERM_COUNT) - 1 : role_permissions(role);", [MATRIX]),
-    ("a key is made with more than its maker has", "src/api/api_key.c", "else if (!(req->who.granted >> bit & 1))", "else if (bit > 64)", [AUTH]),
-    ("an ended session goes on", "src/store/sql/get_principal_of_session.sql", "s.revoked_at IS NULL", "true", [FOREIGN, AUTH]),
-    ("a revoked key goes on", FIRST, "AND k.revoked_at IS NULL AND (k.expires_at", "AND (k.expires_at", [FOREIGN, AUTH]),
-    ("a cursor is good for everybody", "src/api/read.c", 'sb_printf(&b, "cursor|%s|%s|%s|", req->who.tenant_id, req->route->method, req->path);',
-     'sb_printf(&b, "cursor|%s|%s|", req->route->method, req->path);', [ROUTES]),
-    ("documents have no wall", FIRST, LAST, LAST + POLICY.format("document"), [WALLS]),
-    ("sessions have no wall", FIRST, LAST, LAST + POLICY.format("session"), [WALLS]),
-    ("the audit log has no wall", FIRST, LAST, LAST + POLICY.format("audit"), [WALLS]),
+CEILING = "who->granted = key_ceiling(r) & (role == ROLE_API_ONLY ? PERM_ALL : who->granted);"
+
+MUTANTS = [  # name, tests, (file, what stands there, what instead)...
+    ("the permission of a route is not asked for", [MATRIX],
+     ("src/http/request.c", "if ((needs & ~(p->req.who.granted | p->req.who.by_grant)) != 0)", "if (needs == 0 && p->req.who.kind == 0)")),
+    ("a route is public", [MATRIX], ("src/api/routes.c", 'READ(V1 "/documents/{id}", PERM(document_read), GET_DOCUMENT)',
+                                     'READ(V1 "/documents/{id}", PERM_PUBLIC, GET_DOCUMENT)')),
+    ("a route asks for a lower permission", [MATRIX], ("src/api/routes.c", 'V1 "/documents/{id}", PERM(document_update)', 'V1 "/documents/{id}", PERM(document_read)')),
+    ("the description names another permission", [MATRIX],
+     ("api/openapi.yaml", "operationId: reprocessDocument\n      summary: Process again\n      tags:\n      - documents\n      x-permission: document.reprocess",
+      "operationId: reprocessDocument\n      summary: Process again\n      tags:\n      - documents\n      x-permission: document.read")),
+    ("a role has a permission more", [MATRIX], ("src/tbl/permissions.def", 'X(document_update,    "AE"', 'X(document_update,    "AEV"')),
+    ("a role has a permission less", [MATRIX], ("src/tbl/permissions.def", 'X(document_download,  "AEV"', 'X(document_download,  "AE"')),
+    ("a key may all that its owner may", [MATRIX], ("src/api/authenticate.c", CEILING, "(void)role;")),
+    ("a key may more than its owner", [MATRIX], ("src/api/authenticate.c", CEILING, "who->granted = key_ceiling(r);")),
+    ("a key is made with more than its maker has", [AUTH], ("src/api/api_key.c", "else if (!(req->who.granted >> bit & 1))", "else if (bit > 64 && !(req->who.granted >> bit & 1))")),
+    ("anybody but an Owner deletes the organization", [MATRIX], ("src/api/organization.c", "if (req->who.role != ROLE_OWNER)", "if (req->who.role == ROLE_COUNT)"),
+     ("src/api/organization.c", "return who.role == ROLE_OWNER ? 0 :", "return who.role != ROLE_COUNT ? 0 :")),
+    ("anybody removes members", [MATRIX], ("src/api/member.c", "if (!self && !(req->who.granted & PERM(member_remove)))", "if (!self && !req->who.granted)")),
+    ("a signature is not looked at", [FOREIGN], ("src/crypto/token.c", "signed_part.n)\n                       == 1;", "signed_part.n)\n                       >= 0;")),
+    ("an ended session goes on", [FOREIGN], ("src/store/sql/get_principal_of_session.sql", "num_nulls(s.revoked_at) = 1", "true")),
+    ("a revoked key goes on", [FOREIGN], (FIRST, "AND k.revoked_at IS NULL AND (k.expires_at", "AND (k.expires_at"),
+     ("src/store/sql/get_principal_of_key.sql", "num_nulls(k.revoked_at) = 1", "true")),
+    ("a cursor is good for everybody", [ROUTES], ("src/api/read.c", 'sb_printf(&b, "cursor|%s|%s|%s|", req->who.tenant_id, req->route->method, req->path);',
+                                                  'sb_printf(&b, "cursor|%s|%s|", req->route->method, req->path);')),
+    ("folders have no wall", [WALLS], (FIRST, LAST, LAST + POLICY.format("folder"))),
+    ("documents have no wall", [WALLS], (FIRST, LAST, LAST + POLICY.format("document"))),
+    ("sessions have no wall", [WALLS], (FIRST, LAST, LAST + POLICY.format("session"))),
+    ("the audit log has no wall", [WALLS], (FIRST, LAST, LAST + POLICY.format("audit"))),
+    ("a folder is read over a wall that is down", [FOREIGN], (FIRST, LAST, LAST + POLICY.format("folder")),
+     ("src/store/sql/get_folder.sql", "f.tenant_id = current_setting('app.tenant_id')::uuid AND ", "")),
 ]
 
 
@@ -81,12 +94,14 @@ def tests(files):
     return re.findall(r"^(?:FAILED|ERROR) \S+::(\S+)", done.stdout, re.M) or (["the tests broke off"] if done.returncode else [])
 
 
-def try_one(name, file, old, new, files):
+def try_one(name, files, *edits):
     """What killed it, None: it lives."""
-    path = COPY / file
-    text = path.read_text()
-    assert text.count(old) == 1, f"{name}: {old!r} stands {text.count(old)} times in {file}"
-    path.write_text(text.replace(old, new))
+    before = {}
+    for file, old, new in edits:
+        text = (COPY / file).read_text()
+        before.setdefault(file, text)
+        assert text.count(old) == 1, f"{name}: {old!r} stands {text.count(old)} times in {file}"
+        (COPY / file).write_text(text.replace(old, new))
     try:
         good, output = build()
         if not good:
@@ -94,7 +109,8 @@ def try_one(name, file, old, new, files):
         failed = tests(files)
         return failed[0] if failed else None
     finally:
-        path.write_text(text)
+        for file, text in before.items():
+            (COPY / file).write_text(text)
 
 
 def main():
@@ -109,7 +125,7 @@ def main():
         start = time.monotonic()
         killer = try_one(name, *row)
         alive += killer is None
-        print(f"{'killed' if killer else 'LIVES ':6} {time.monotonic() - start:4.0f} s  {name}: {killer or ', '.join(row[3])}", flush=True)
+        print(f"{'killed' if killer else 'LIVES ':6} {time.monotonic() - start:4.0f} s  {name}: {killer or ', '.join(row[0])}", flush=True)
     build()
     sys.exit(1 if alive else 0)
 

@@ -119,8 +119,8 @@ class Tenant:
     def settle(self):
         """Until nothing is at work for this organization."""
         with self.server.database() as db:
-            wait_for(lambda: db.execute("SELECT count(*) FROM job WHERE tenant_id = %s AND state IN ('queued', 'running')",
-                                        (self.id,)).fetchone()[0] == 0, 120, "the jobs to end")
+            for what in ("job WHERE tenant_id = %s AND state IN ('queued', 'running')", "audit_open WHERE tenant_id = %s"):
+                wait_for(lambda: db.execute(f"SELECT count(*) FROM {what}", (self.id,)).fetchone()[0] == 0, 120, f"nothing in {what}")
 
 
 # Columns that hold no words of people, and what else stands in them. Everything else of type text, text[] and jsonb without a constraint is
