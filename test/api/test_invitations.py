@@ -68,7 +68,9 @@ def test_an_account_of_another_organization_joins_with_its_password_or_signed_in
             answer = accept(dms, token, **proof) if proof else accept(dms, token, headers={"Authorization": guest.headers["Authorization"]})
             assert answer.status_code == 200, answer.text
             assert answer.json()["user"]["id"] == before["user"]["id"], "no second account"
-            assert guest.me() == before, "its session is in the first organization as before"
+            now = guest.me()
+            assert [o["role"] for o in now.pop("organizations")] == ["Owner", "Viewer"] and len(before.pop("organizations")) == 1
+            assert now == before, "its session is in the first organization as before"
             with dms.login(guest.email, organization=owner.me()["organization"]["id"]) as there:
                 assert there.me()["role"] == "Viewer" and there.me()["organization"]["id"] == owner.me()["organization"]["id"]
 
