@@ -177,9 +177,10 @@ $$;
 CREATE FUNCTION mail_take(p_seconds int)
 RETURNS TABLE (id uuid, template text, recipient text, locale text, given jsonb, attempts int, age double precision)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, dms, pg_temp AS $$
+    WITH due AS MATERIALIZED ( -- as a sub-select it would be asked again for each row that waits, and take them all
+        SELECT o.id FROM dms.mail_outbox o WHERE o.next_at <= now() ORDER BY o.next_at LIMIT 1 FOR UPDATE SKIP LOCKED)
     UPDATE dms.mail_outbox m SET next_at = now() + make_interval(secs => p_seconds), attempts = m.attempts + 1
-    FROM (SELECT o.id FROM dms.mail_outbox o WHERE o.next_at <= now() ORDER BY o.next_at LIMIT 1 FOR UPDATE SKIP LOCKED) due
-    WHERE m.id = due.id
+    FROM due WHERE m.id = due.id
     RETURNING m.id, m.template, m.recipient, m.locale, m.given, m.attempts, extract(epoch FROM now() - m.created_at)::double precision
 $$;
 

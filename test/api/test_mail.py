@@ -229,3 +229,14 @@ def test_BI_M12_settings_that_would_break_a_mail_are_refused(dms, name, value):
 def test_in_production_mail_does_not_leave_without_tls(dms):
     done = dms.run("config", "--check", env={"DMS_ENV": "prod", "DMS_SMTP_URL": "smtp://mail.example.org", "DMS_SMTP_STARTTLS": "off"}, check=False)
     assert done.returncode != 0 and "smtp_starttls" in done.stdout + done.stderr
+
+
+def test_mails_that_wait_together_go_together(dms):
+    """One is taken at a time, and only that one is held for its sender."""
+    addresses = [f"together-{i}-{uuid.uuid4().hex[:8]}@example.com" for i in range(12)]
+    with dms.database() as db:  # in one transaction, so that all are there at once
+        with db.transaction():
+            for to in addresses:
+                db.execute("SELECT mail_add(gen_random_uuid(), 'known_address', %s, 'en', %s)", (to, '{"name": "A person", "link": "http://localhost/sign-in"}'))
+    for to in addresses:
+        wait_for(lambda: dms.mails(to), 20, f"the mail to {to}")
