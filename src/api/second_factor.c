@@ -33,7 +33,8 @@ static const char *bytea(struct arena *a, const void *bytes, size_t n)
 
     if (!text)
         return "";
-    memcpy(text, "\\x", 2);
+    text[0] = '\\';
+    text[1] = 'x';
     hex_encode(text + 2, bytes, n);
     return text;
 }
@@ -187,9 +188,10 @@ static int taken(struct request *req, enum sql sql, const char *user_id, const c
 /* Whether it is a code of the app or a recovery code, and has not been taken before; now it is. */
 static int code_take(struct request *req, const char *user_id, const struct trial *t, const char *typed, bool *ret)
 {
-    int64_t step = totp_match(t->key, digits_of(&req->arena, typed), clock_wall_us() / 1000000);
-    char    code[CODE_LETTERS];
+    char code[CODE_LETTERS];
 
+    assert(typed); /* who calls has refused a request without one */
+    int64_t step = totp_match(t->key, digits_of(&req->arena, typed), clock_wall_us() / 1000000);
     *ret = false;
     if (step >= 0)
         return taken(req, SQL_SECOND_FACTOR_USE, user_id, db_int(&req->arena, step), ret);

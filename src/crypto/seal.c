@@ -65,7 +65,7 @@ int seal_make(const unsigned char root[SEAL_ROOT_BYTES], const char *purpose, st
     random_bytes(out + 1, NONCE);
     EVP_CIPHER_CTX *c = begin(root, purpose, owner, out, /* encrypt= */ true);
     bool ok = c && EVP_CipherUpdate(c, out + 1 + NONCE, &n, (const unsigned char *)plain.p, (int)plain.n) == 1
-              && EVP_CipherFinal_ex(c, out + 1 + NONCE + n, &rest) == 1 && (size_t)(n + rest) == plain.n
+              && EVP_CipherFinal_ex(c, out + 1 + NONCE + n, &rest) == 1 && (size_t)n + (size_t)rest == plain.n
               && EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG, out + 1 + NONCE + plain.n) == 1;
     EVP_CIPHER_CTX_free(c);
     if (!ok)

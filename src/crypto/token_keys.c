@@ -299,7 +299,7 @@ static bool holds_all(const struct token_key_set *now, const struct token_key_se
 
 int token_keys_reload(struct token_keys *k, struct error *err)
 {
-    struct token_key_set now, before;
+    struct token_key_set now = { 0 }, before;
 
     if (folder_read(&now, k->folder, k->life_s, err) < 0)
         return -1;

@@ -110,8 +110,10 @@ def test_two_step_sign_in_is_set_up_and_asked_for(page, account, complaints):
     secret = page.get_by_test_id("totp-secret").inner_text()
     page.get_by_role("textbox", name="Code").fill(code_of(secret))
     page.get_by_role("button", name="Turn on").click()
-    codes = page.get_by_test_id("recovery-codes").locator("span").all_inner_texts()
-    assert len(codes) == 10 and len(set(codes)) == 10
+    shown = page.get_by_test_id("recovery-codes").locator("span")
+    expect(shown).to_have_count(10)
+    codes = shown.all_inner_texts()
+    assert len(set(codes)) == 10
     page.get_by_role("button", name="I have kept them").click()
     expect(page.get_by_text("Two-step sign-in is on.")).to_be_visible()
     page.get_by_role("button", name="Account").click()

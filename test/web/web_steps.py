@@ -1,5 +1,7 @@
 """What people do in the application, as steps for the tests."""
 
+import re
+
 from playwright.sync_api import Page, expect
 
 
@@ -19,6 +21,7 @@ def sign_in(page: Page, account: dict, stay: bool = False) -> None:
     if stay:
         page.get_by_label("Stay signed in").check()
     page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page).not_to_have_url(re.compile("/sign-in"))
     expect(page.get_by_role("main")).to_be_visible()
 
 
