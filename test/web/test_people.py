@@ -124,7 +124,7 @@ def test_two_step_sign_in_is_set_up_and_asked_for(page, account, complaints):
     expect(page.get_by_text("Enter the code from your authenticator app.")).to_be_visible()
     page.get_by_label("One-time code").fill(codes[0])
     page.get_by_role("button", name="Sign in", exact=True).click()
-    expect(page.get_by_role("heading", name="Documents", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Account")).to_be_visible()
 
 
 def test_another_session_is_seen_and_ended(page, account, browser, dms, complaints):
