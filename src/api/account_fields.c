@@ -69,8 +69,7 @@ void secret_hash(struct str secret, char ret[SECRET_HASH_SIZE])
     unsigned char digest[HASH_SIZE];
 
     hash_of(secret, digest);
-    memcpy(ret, "\\x", 3);
-    hex_encode(ret + 2, digest, HASH_SIZE);
+    db_bytea(ret, digest, HASH_SIZE);
 }
 
 const char *secret_make(struct arena *a, char ret_hash[SECRET_HASH_SIZE])

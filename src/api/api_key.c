@@ -93,10 +93,8 @@ static void make_secret(struct request *req, const char *kind, struct new_key *k
     k->key = api_key_make(&req->arena, api->settings->env, kind);
     k->prefix = arena_text(&req->arena, k->key, strlen(k->key) - RANDOM - CHECK + SHOWN);
     api_key_hash(api, str_of(k->key), hash);
-    if (hex) {
-        memcpy(hex, "\\x", 3);
-        hex_encode(hex + 2, hash, sizeof hash);
-    }
+    if (hex)
+        db_bytea(hex, hash, sizeof hash);
     k->hash = hex;
 }
 

@@ -216,12 +216,12 @@ static int check_token(struct request *req, struct str token, struct principal *
 static int check_key(struct request *req, struct str key, struct principal *who, struct address_list **ret_allowed)
 {
     unsigned char   hash[HASH_SIZE];
-    char            hex[2 * HASH_SIZE + 3] = "\\x";
+    char            hex[2 * HASH_SIZE + 3];
     struct db_scope nobody = { 0 };
     struct rows     r;
 
     api_key_hash(api_of(req), key, hash);
-    hex_encode(hex + 2, hash, sizeof hash);
+    db_bytea(hex, hash, sizeof hash);
     if (db_query_alone(api_db(req), nobody, &req->arena, SQL_AUTH_KEY, ARGS(hex), &r, &req->err) < 0)
         return -1;
     if (!row_next(&r))

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "domain/plan.h"
 
-enum { MINUTE = 60, HOUR = 3600, COUNTERS = 4, V6_NETWORK = 8 /* bytes: one customer has at least a /64 */ };
+enum { MINUTE = 60, HOUR = 3600, COUNTERS = 4 };
 
 struct counter {
     struct limiter_count count;
@@ -57,8 +57,10 @@ static void add_address(struct counters *c, const struct request *req)
     uint64_t       h = first_of(req, "address");
     struct address a;
 
-    if (address_read(str_of(req->ip), &a))
-        h = mix(h, a.bytes, a.is_v4 ? sizeof a.bytes : V6_NETWORK);
+    if (address_read(str_of(req->ip), &a)) {
+        address_to_network(&a);
+        h = mix(h, a.bytes, sizeof a.bytes);
+    }
     add(c, h, api_of(req)->settings->public_rate, MINUTE, "address", "requests a minute from one address");
 }
 

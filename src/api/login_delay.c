@@ -2,10 +2,10 @@
    lock. How they grow stands in migrations/0007_accounts.up.sql; here is by what they are counted. */
 #include "api/account.h"
 
+#include "base/address.h"
 #include "base/log.h"
 #include "crypto/hash.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 
 void account_key(const struct api *api, const char *what, const char *text, char ret[SECRET_HASH_SIZE])
@@ -16,28 +16,27 @@ void account_key(const struct api *api, const char *what, const char *text, char
 
     sb_printf(&b, "account|%s|%s", what, text);
     hash_keyed((struct str){ (const char *)api->pepper, sizeof api->pepper }, sb_str(&b), digest);
-    memcpy(ret, "\\x", 3);
-    hex_encode(ret + 2, digest, HASH_SIZE);
+    db_bytea(ret, digest, HASH_SIZE);
     arena_free(&a);
 }
 
-/* Who is one client: an IPv4 address, or of an IPv6 address the /64, all of which one client has. */
-static void network_of(const char *ip, char ret[INET6_ADDRSTRLEN])
+/* Who is one client, as text; what is no address stands for itself. */
+static void network_of(const char *ip, char ret[ADDRESS_TEXT])
 {
-    struct in6_addr v6;
+    struct address a;
 
-    snprintf(ret, INET6_ADDRSTRLEN, "%s", ip ? ip : "");
-    if (inet_pton(AF_INET6, ret, &v6) != 1 || IN6_IS_ADDR_V4MAPPED(&v6))
+    snprintf(ret, ADDRESS_TEXT, "%s", ip ? ip : "");
+    if (!address_read(str_of(ret), &a))
         return;
-    memset(v6.s6_addr + 8, 0, 8);
-    inet_ntop(AF_INET6, &v6, ret, INET6_ADDRSTRLEN);
+    address_to_network(&a);
+    address_write(&a, ret);
 }
 
 void login_keys(struct request *req, const char *email, struct login_try *ret)
 {
     const struct api *api = api_of(req);
     struct sb         both = SB(&req->arena);
-    char              network[INET6_ADDRSTRLEN];
+    char              network[ADDRESS_TEXT];
 
     network_of(req->ip, network);
     sb_printf(&both, "%s|%s", network, email);

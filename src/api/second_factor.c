@@ -33,9 +33,7 @@ static const char *bytea(struct arena *a, const void *bytes, size_t n)
 
     if (!text)
         return "";
-    text[0] = '\\';
-    text[1] = 'x';
-    hex_encode(text + 2, bytes, n);
+    db_bytea(text, bytes, n);
     return text;
 }
 

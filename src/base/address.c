@@ -3,7 +3,7 @@
 
 #include <arpa/inet.h>
 
-enum { V4_PREFIX = 96, ALL_BITS = 128 };
+enum { V4_PREFIX = 96, ALL_BITS = 128, V6_NETWORK = 8 /* bytes: one customer has at least a /64 */ };
 
 static const unsigned char v4_mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
@@ -23,6 +23,12 @@ bool address_read(struct str text, struct address *ret)
         return false;
     ret->is_v4 = memcmp(ret->bytes, v4_mapped, sizeof v4_mapped) == 0;
     return true;
+}
+
+void address_to_network(struct address *a)
+{
+    if (!a->is_v4)
+        memset(a->bytes + V6_NETWORK, 0, sizeof a->bytes - V6_NETWORK);
 }
 
 void address_write(const struct address *a, char ret[ADDRESS_TEXT])

@@ -23,7 +23,9 @@ struct address_list {
 
 /* "192.0.2.1", "2001:db8::1"; "::ffff:192.0.2.1" is the IPv4 address. False: anything else, with a zone, a port or a space too. */
 MUST_CHECK bool address_read(struct str text, struct address *ret);
-void            address_write(const struct address *a, char ret[ADDRESS_TEXT]);
+/* Keeps of it what one client has: all of an IPv4 address, of an IPv6 address the /64. */
+void address_to_network(struct address *a);
+void address_write(const struct address *a, char ret[ADDRESS_TEXT]);
 /* "192.0.2.0/24", or an address alone. False also when bits behind the prefix are set: a slip of the hand would open more than was meant. */
 MUST_CHECK bool address_range_read(struct str text, struct address_range *ret);
 

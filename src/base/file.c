@@ -153,3 +153,9 @@ int file_remove_tree(const char *path, struct error *err)
         return fail(err, "remove", path);
     return 0;
 }
+
+void fclosep(FILE **f)
+{
+    if (*f)
+        fclose(*f);
+}

@@ -3,6 +3,7 @@
 #include "cmd/admin.h"
 
 #include "api/audit_chain.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "crypto/hash.h"
 #include "domain/audit.h"
@@ -17,12 +18,6 @@ struct options {
     const char *what, *file, *organization;
     bool        json;
 };
-
-static void fclosep(FILE **f)
-{
-    if (*f)
-        fclose(*f);
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {

@@ -17,12 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void fclosep(FILE **f)
-{
-    if (*f)
-        fclose(*f);
-}
-
 enum { AUDIT_LAG_MOST_S = 30 };
 enum { LOG_TAIL = 256 << 10, LOG_LINES_LEAST = 1, ASK_MS = 10000 };
 

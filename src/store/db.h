@@ -90,6 +90,8 @@ struct str  row_str(struct rows *r, const char *column);
 /* A list as a PostgreSQL array literal, a number as text; in the arena. */
 const char *db_array(struct arena *a, const char *const *texts);
 const char *db_int(struct arena *a, int64_t v);
+/* Bytes as a bytea literal: 2 * n + 3 characters with their NUL. */
+void db_bytea(char *ret, const void *bytes, size_t n);
 
 /* Raw connection for migrations and the guard only. */
 MUST_CHECK int db_script(struct db *db, const char *sql, struct error *err);

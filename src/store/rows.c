@@ -178,3 +178,10 @@ const char *db_int(struct arena *a, int64_t v)
     sb_printf(&b, "%lld", (long long)v);
     return b.p ? b.p : "0";
 }
+
+void db_bytea(char *ret, const void *bytes, size_t n)
+{
+    ret[0] = '\\';
+    ret[1] = 'x';
+    hex_encode(ret + 2, bytes, n);
+}
