@@ -2,7 +2,7 @@
 WITH page AS (
     SELECT l.*, row_number() OVER () AS n FROM (
         SELECT s.*, v.shown FROM (
-            SELECT j.*, row_number() OVER (ORDER BY j.created_at DESC, j.id DESC) AS place FROM job j
+            SELECT j AS entry, j.created_at, j.id, j.document_id, row_number() OVER (ORDER BY j.created_at DESC, j.id DESC) AS place FROM job j
             WHERE j.tenant_id = current_setting('app.tenant_id')::uuid AND j.state = $4::text AND j.state <> 'succeeded'
               AND (j.created_at, j.id) < (CASE WHEN $2::timestamptz IS NULL THEN 'infinity' ELSE $2 END,
                                           CASE WHEN $3::uuid IS NULL THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff' ELSE $3 END)
@@ -10,9 +10,7 @@ WITH page AS (
         CROSS JOIN LATERAL (SELECT s.document_id IS NULL OR (
             SELECT 1 FROM document d WHERE d.tenant_id = current_setting('app.tenant_id')::uuid AND d.id = s.document_id LIMIT 1) IS NOT NULL AS shown OFFSET 0) v
         WHERE v.shown OR s.place = 1000 ORDER BY s.created_at DESC, s.id DESC LIMIT $1::int + 1) l)
-SELECT coalesce(json_agg(json_build_object('id', p.id, 'kind', p.kind, 'queue', p.queue, 'state', p.state, 'attempts', p.attempts,
-           'document_id', p.document_id, 'version', p.version, 'error', p.error, 'created_at', p.created_at, 'run_at', p.run_at,
-           'started_at', p.started_at, 'finished_at', p.finished_at) ORDER BY p.n) FILTER (WHERE p.shown AND p.n <= $1::int), '[]') AS items,
+SELECT coalesce(json_agg(job_json(p.entry) ORDER BY p.n) FILTER (WHERE p.shown AND p.n <= $1::int), '[]') AS items,
        max(p.created_at::text || '|' || p.id::text) FILTER (WHERE p.n = CASE WHEN p.got > $1::int THEN $1::int WHEN p.place = 1000 THEN p.n END) AS next_key,
        NULL::bigint AS total
 FROM (SELECT q.*, count(*) OVER () AS got FROM page q) p
