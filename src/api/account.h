@@ -21,6 +21,17 @@ MUST_CHECK int login_failed(struct request *req, const struct login_try *t, cons
 MUST_CHECK int login_passed(struct request *req, const struct login_try *t);
 /* The same in a transaction that runs. */
 MUST_CHECK int login_passed_in_tx(struct db *db, const struct login_try *t, struct error *err);
+
+/* Who is signed in, when their password is asked for again. */
+struct account_proof {
+    const char *email, *name,
+        *hash; /* hash: of the password in force; NULL: signs in by a provider only, and no password is right */
+    struct login_try attempt;
+};
+MUST_CHECK int account_read(struct request *req, struct account_proof *ret);
+/* Tried as at signing in: a stolen session is no way to guess the password either. Counts as failed until login_passed. field: whose value it is. */
+MUST_CHECK int account_prove(struct request *req, const char *field, const char *password, struct account_proof *p);
+
 /* Keyed hash of "what|text", as a bytea literal: to count by what is not to be stored. */
 void account_key(const struct api *api, const char *what, const char *text, char ret[SECRET_HASH_SIZE]);
 

@@ -1,4 +1,4 @@
-/* password.c - a forgotten password, and a changed one. A new password ends sessions in all organizations of the person, and all links. */
+/* password.c - a forgotten password, a changed one, and one that is asked for again. A new password ends sessions in all organizations of the person, and all links. */
 #include "api/account.h"
 #include "api/handlers.h"
 
@@ -36,12 +36,11 @@ int auth_password_forgot(struct request *req)
 }
 
 struct change {
-    struct request       *req;
-    struct account_holder holder; /* hash: of the link; "" without */
-    const char           *old;    /* the password's hash; NULL with a link */
+    struct request      *req;
+    const char          *link; /* hash of the link; NULL: the password before was given */
+    struct account_proof by;   /* with a link without its hash */
     char new[PASSWORD_HASH_SIZE];
-    struct login_try attempt;
-    const char      *sessions; /* the ended ones */
+    const char *sessions; /* the ended ones */
 };
 
 /* The change itself; no row: the link was used, or the password changed, meanwhile. */
@@ -49,10 +48,10 @@ static int change_query(struct db *db, struct change *x, struct rows *r, struct 
 {
     struct request *req = x->req;
 
-    if (x->old)
-        return db_query(db, &req->arena, SQL_ACCOUNT_CHANGE,
-                        ARGS(req->who.user_id, x->old, x->new, req->who.session_id), r, err);
-    return db_query(db, &req->arena, SQL_ACCOUNT_RESET, ARGS(x->holder.hash, x->new), r, err);
+    if (x->link)
+        return db_query(db, &req->arena, SQL_ACCOUNT_RESET, ARGS(x->link, x->new), r, err);
+    return db_query(db, &req->arena, SQL_ACCOUNT_CHANGE,
+                    ARGS(req->who.user_id, x->by.hash, x->new, req->who.session_id), r, err);
 }
 
 static int change_tx(struct db *db, void *arg, struct error *err)
@@ -64,15 +63,14 @@ static int change_tx(struct db *db, void *arg, struct error *err)
     if (change_query(db, x, &r, err) < 0)
         return -1;
     if (!row_next(&r))
-        return x->old ? error_say(err, ERR_CONFLICT, NULL, "The password was changed elsewhere at the same time.")
-                      : account_link_refuse(err);
+        return x->link ? account_link_refuse(err)
+                       : error_say(err, ERR_CONFLICT, NULL, "The password was changed elsewhere at the same time.");
     x->sessions = row_text(&r, "sessions");
-    if (login_passed_in_tx(db, &x->attempt, err) < 0
-        || api_mail(db, req, "password_changed", x->holder.email, account_values(req, x->holder.name, "forgot", NULL),
-                    err)
-               < 0)
+    if (login_passed_in_tx(db, &x->by.attempt, err) < 0
+        || api_mail(db, req, "password_changed", x->by.email, account_values(req, x->by.name, "forgot", NULL), err) < 0)
         return -1;
-    return api_audit(db, req, x->old ? "password.change" : "password.reset", "user", req->who.user_id, NULL, NULL, err);
+    return api_audit(db, req, x->link ? "password.reset" : "password.change", "user", req->who.user_id, NULL, NULL,
+                     err);
 }
 
 static int change(struct request *req, struct change *x)
@@ -96,22 +94,24 @@ static int check_not_address(struct json_fields *f, const char *name, const char
 
 int auth_password_reset(struct request *req)
 {
-    struct json_fields f;
-    struct change      x = { .req = req };
+    struct json_fields    f;
+    struct account_holder holder;
+    struct change         x = { .req = req };
 
     json_fields_begin(&f, &req->arena, req->json);
     const char *token = json_text(&f, "token", /* required= */ true, 200, NULL);
     const char *password = field_password(&f, "password", api_of(req)->settings->password_min, NULL);
-    if (json_fields_end(&f, &req->err) < 0 || account_link_read(req, token, "reset", &x.holder) < 0
-        || check_not_address(&f, "password", password, x.holder.email, &req->err) < 0
+    if (json_fields_end(&f, &req->err) < 0 || account_link_read(req, token, "reset", &holder) < 0
+        || check_not_address(&f, "password", password, holder.email, &req->err) < 0
         || password_hash(password, x.new, &req->err) < 0)
         return -1;
-    login_keys(req, x.holder.email, &x.attempt); /* who has the mailbox need not wait for what others tried */
+    x.link = holder.hash;
+    x.by = (struct account_proof){ .email = holder.email, .name = holder.name };
+    login_keys(req, holder.email, &x.by.attempt); /* who has the mailbox need not wait for what others tried */
     return change(req, &x);
 }
 
-/* Who changes it, and the hash of the password that is in force. */
-static int read_holder(struct request *req, struct change *x)
+int account_read(struct request *req, struct account_proof *ret)
 {
     struct db_scope nobody = { 0 };
     struct rows     r;
@@ -121,22 +121,21 @@ static int read_holder(struct request *req, struct change *x)
         return -1;
     if (!row_next(&r))
         return error_set(&req->err, ERR_UNAUTHORIZED, "ACCOUNT_PASSWORD: no row");
-    x->holder.email = row_text(&r, "email");
-    x->holder.name = row_text(&r, "name");
-    x->old = row_opt(&r, "password_hash"); /* NULL: signs in by a provider only, and no password is the current one */
-    return 0;
+    *ret = (struct account_proof){ .email = row_text(&r, "email"),
+                                   .name = row_text(&r, "name"),
+                                   .hash = row_opt(&r, "password_hash") };
+    return r.bad ? error_set(&req->err, ERR_INTERNAL, "ACCOUNT_PASSWORD: unexpected columns") : 0;
 }
 
-/* Tried as at signing in: a stolen session is no way to guess the password either. */
-static int check_current(struct request *req, const char *password, struct change *x)
+int account_prove(struct request *req, const char *field, const char *password, struct account_proof *p)
 {
-    if (login_begin(req, x->holder.email, &x->attempt) < 0)
+    if (login_begin(req, p->email, &p->attempt) < 0)
         return -1;
-    if (password_verify(password, x->old))
+    if (password_verify(password, p->hash))
         return 0;
-    if (login_failed(req, &x->attempt, req->who.tenant_id, req->who.user_id) < 0)
+    if (login_failed(req, &p->attempt, req->who.tenant_id, req->who.user_id) < 0)
         return -1;
-    return error_say(&req->err, ERR_UNPROCESSABLE, "current_password", "The current password is not right.");
+    return error_say(&req->err, ERR_UNPROCESSABLE, field, "The password is not right.");
 }
 
 int auth_password_change(struct request *req)
@@ -149,9 +148,9 @@ int auth_password_change(struct request *req)
     json_fields_begin(&f, &req->arena, req->json);
     const char *current = field_password(&f, "current_password", 1, NULL);
     const char *password = field_password(&f, "new_password", api_of(req)->settings->password_min, NULL);
-    if (json_fields_end(&f, &req->err) < 0 || read_holder(req, &x) < 0
-        || check_not_address(&f, "new_password", password, x.holder.email, &req->err) < 0
-        || check_current(req, current, &x) < 0 || password_hash(password, x.new, &req->err) < 0)
+    if (json_fields_end(&f, &req->err) < 0 || account_read(req, &x.by) < 0
+        || check_not_address(&f, "new_password", password, x.by.email, &req->err) < 0
+        || account_prove(req, "current_password", current, &x.by) < 0 || password_hash(password, x.new, &req->err) < 0)
         return -1;
     return change(req, &x);
 }

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "crypto/hash.h"
-#include "crypto/password.h"
 #include "crypto/seal.h"
 #include "crypto/totp.h"
 
@@ -261,30 +260,14 @@ static int check_caller(struct request *req)
     return 0;
 }
 
-/* The person's address, once the password is theirs, or NULL and they have none. Tried as at signing in: a stolen session is no way to guess it. */
-static int check_password(struct request *req, const char *password, const char **ret_email)
+/* The password is theirs, or NULL and they have none. */
+static int check_password(struct request *req, const char *password, struct account_proof *ret)
 {
-    struct db_scope  nobody = { 0 };
-    struct login_try attempt;
-    struct rows      r;
-
-    if (db_query_alone(api_db(req), nobody, &req->arena, SQL_ACCOUNT_PASSWORD, ARGS(req->who.user_id), &r, &req->err)
-        < 0)
+    if (account_read(req, ret) < 0)
         return -1;
-    if (!row_next(&r))
-        return error_set(&req->err, ERR_UNAUTHORIZED, "ACCOUNT_PASSWORD: no row");
-    *ret_email = row_text(&r, "email");
-    if (!password && row_null(&r, "password_hash")) /* signs in by a provider only */
-        return 0;
     if (!password)
-        return error_say(&req->err, ERR_VALIDATION, "password", "is required");
-    if (login_begin(req, *ret_email, &attempt) < 0)
-        return -1;
-    if (password_verify(password, row_opt(&r, "password_hash")))
-        return login_passed(req, &attempt);
-    if (login_failed(req, &attempt, req->who.tenant_id, req->who.user_id) < 0)
-        return -1;
-    return error_say(&req->err, ERR_UNPROCESSABLE, "password", "The password is not right.");
+        return ret->hash ? error_say(&req->err, ERR_VALIDATION, "password", "is required") : 0;
+    return account_prove(req, "password", password, ret) < 0 ? -1 : login_passed(req, &ret->attempt);
 }
 
 static int begin_tx(struct db *db, void *arg, struct error *err)
@@ -314,17 +297,17 @@ static void put_otpauth(struct sb *b, const char *email, const char *secret)
 
 int totp_enrol(struct request *req)
 {
-    struct json_fields f;
-    unsigned char      key[TOTP_KEY_BYTES];
-    char               secret[TOTP_BASE32_SIZE];
-    const char        *email;
-    struct sb          b = SB(&req->arena), url = SB(&req->arena);
+    struct json_fields   f;
+    unsigned char        key[TOTP_KEY_BYTES];
+    char                 secret[TOTP_BASE32_SIZE];
+    struct account_proof by;
+    struct sb            b = SB(&req->arena), url = SB(&req->arena);
 
     if (check_caller(req) < 0)
         return -1;
     json_fields_begin(&f, &req->arena, req->json);
     const char *password = json_has(&f, "password") ? field_password(&f, "password", 1, NULL) : NULL;
-    if (json_fields_end(&f, &req->err) < 0 || check_password(req, password, &email) < 0)
+    if (json_fields_end(&f, &req->err) < 0 || check_password(req, password, &by) < 0)
         return -1;
     random_bytes(key, sizeof key);
     totp_base32(key, secret);
@@ -333,7 +316,7 @@ int totp_enrol(struct request *req)
     if (!sealed
         || db_in_tx(api_db(req), api_scope(req), begin_tx, (void *[]){ req, (void *)(uintptr_t)sealed }, &req->err) < 0)
         return -1;
-    put_otpauth(&url, email, secret);
+    put_otpauth(&url, by.email, secret);
     sb_printf(&b, "{\"secret\":\"%s\",\"otpauth_url\":", secret);
     bytes_wipe(secret, sizeof secret);
     sb_json(&b, url.p);
@@ -466,12 +449,12 @@ static int remove_tx(struct db *db, void *arg, struct error *err)
 /* The password or a code: a token alone, which may be stolen, is not enough. */
 static int check_removal(struct request *req, const char *password, const char *code)
 {
-    const char  *email;
-    struct trial t;
-    bool         good = false;
+    struct account_proof by;
+    struct trial         t;
+    bool                 good = false;
 
     if (password)
-        return check_password(req, password, &email);
+        return check_password(req, password, &by);
     if (trial_begin(req, req->who.user_id, &t) < 0)
         return -1;
     int  rc = t.known && t.in_force ? code_take(req, req->who.user_id, &t, code, &good) : 0;
