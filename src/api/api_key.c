@@ -77,7 +77,7 @@ void api_key_hash(const struct api *api, struct str key, unsigned char ret[32])
 }
 
 struct new_key {
-    const char        *name, *kind, *key, *prefix, *hash, *expires_at;
+    const char        *user_id, *name, *kind, *key, *prefix, *hash, *expires_at;
     const char *const *scopes, *const *allowed_ips;
     uint64_t    overlap_s; /* of a rotation */
     struct uuid id;
@@ -111,15 +111,31 @@ static struct answer answer_key(struct request *req, struct str shown, const str
     return (struct answer){ .status = 201, .body = sb_str(&body) };
 }
 
+/* Whose key it may become: one's own, or that of a member who cannot sign in to make one. What it may do is bounded by who makes it. */
+static int check_holder(struct db *db, struct request *req, const char *user_id, struct error *err)
+{
+    struct rows r;
+
+    if (strcasecmp(user_id, req->who.user_id) == 0)
+        return 0;
+    if (db_query(db, &req->arena, SQL_MEMBERSHIP_ROLE, ARGS(user_id), &r, err) < 0)
+        return -1;
+    if (!row_next(&r) || strcmp(row_text(&r, "role"), role_name(ROLE_API_ONLY)) != 0)
+        return error_say(err, ERR_VALIDATION, "user_id",
+                         "must be yourself or a member with the role API_Only; all others make their own keys");
+    return 0;
+}
+
 static int create_tx(struct db *db, struct request *req, void *arg, struct answer *ret, struct error *err)
 {
     struct new_key *k = arg;
     struct rows     r;
 
+    if (check_holder(db, req, k->user_id, err) < 0)
+        return -1;
     if (db_query(db, &req->arena, SQL_API_KEY_CREATE,
-                 ARGS(k->id.text, req->who.user_id, k->name, k->kind, k->prefix, k->hash,
-                      db_array(&req->arena, k->scopes), k->expires_at,
-                      k->allowed_ips ? db_array(&req->arena, k->allowed_ips) : NULL),
+                 ARGS(k->id.text, k->user_id, k->name, k->kind, k->prefix, k->hash, db_array(&req->arena, k->scopes),
+                      k->expires_at, k->allowed_ips ? db_array(&req->arena, k->allowed_ips) : NULL),
                  &r, err)
         < 0)
         return -1;
@@ -193,10 +209,13 @@ int api_keys_create(struct request *req)
         return -1;
     json_fields_begin(&f, &req->arena, req->json);
     k.name = json_name(&f, "name", /* required= */ true, 100, NULL);
+    k.user_id = json_text(&f, "user_id", /* required= */ false, 36, req->who.user_id);
     k.kind = json_text(&f, "type", /* required= */ false, 2, "sk");
     k.scopes = json_texts(&f, "scopes", PERM_COUNT, 40);
     k.expires_at = read_expiry(req, &f);
     k.allowed_ips = json_texts(&f, "allowed_ips", ADDRESSES, ADDRESS_TEXT + 4);
+    if (!uuid_valid(str_of(k.user_id)))
+        json_fields_note(&f, "user_id", "must be an id");
     if (strcmp(k.kind, "sk") != 0) /* publishable keys read what is published, and nothing can be published yet */
         json_fields_note(&f, "type", "must be sk");
     if (!k.scopes)
@@ -220,7 +239,7 @@ static int check_rotation(const struct request *req, struct rows *old, struct er
     if (!is_holder && req->who.role != ROLE_OWNER)
         return error_say(
             err, ERR_FORBIDDEN, NULL,
-            "Only who made a key, or an Owner, may rotate it. Make a key of your own and revoke this one.");
+            "Only whose key it is, or an Owner, may rotate it. Make a key of your own and revoke this one.");
     while (scopes.n > 0) {
         int bit = permission_bit(str_cut(&scopes, ','));
 

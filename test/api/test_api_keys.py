@@ -246,6 +246,33 @@ def test_rotation_is_audited_without_the_secret(dms, owner):
         assert new["key"] not in text and new["key"][11:37] not in text
 
 
+# --- the holder ---
+
+
+def test_a_member_who_cannot_sign_in_is_given_a_key(dms, owner):
+    with owner.member("Viewer") as member, owner.member("Admin") as admin:
+        holder = member.me()["user"]["id"]
+        owner.ok("PATCH", f"/members/{holder}", json={"role": "API_Only"})
+        made = make(admin, user_id=holder, scopes=["folder.create", "folder.read"])
+        assert made["user_id"] == holder and owner.ok("GET", "/api-keys")["items"][0]["user_id"] == holder
+        with with_key(dms, made) as key:
+            assert key.post("/folders", json={"name": uuid.uuid4().hex}).status_code == 201
+            assert key.get("/documents").status_code == 403, "its scopes are all it has"
+            owner.ok("DELETE", f"/members/{holder}")
+            wait_for(lambda: key.get("/folders").status_code == 401, TRUST_SECONDS, "the removed member's key to be out")
+        gone = admin.post("/api-keys", json={"name": "k", "scopes": ["folder.read"], "user_id": holder})
+        assert gone.status_code == 400 and gone.json()["errors"][0]["field"] == "user_id", "no member any more"
+
+
+def test_nobody_else_is_given_a_key(dms, owner):
+    with owner.member("Editor") as editor, dms.register() as stranger:
+        answers = [owner.post("/api-keys", json={"name": "k", "scopes": ["folder.read"], "user_id": i})
+                   for i in (editor.me()["user"]["id"], stranger.me()["user"]["id"], str(uuid.uuid4()), "x")]
+    assert [a.status_code for a in answers] == [400] * 4
+    assert [a.json()["errors"][0]["field"] for a in answers] == ["user_id"] * 4
+    assert answers[1].json()["errors"] == answers[2].json()["errors"], "who is elsewhere is as nobody"
+
+
 # --- the maker ---
 
 
