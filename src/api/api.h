@@ -17,7 +17,7 @@ enum { API_LOOPS = 64 }; /* the most that the setting loops allows */
 
 struct address_list;
 struct auth_cache;
-struct key_watch;
+struct credential_watch;
 struct pipeline;
 struct limiter;
 struct event_hub;
@@ -127,11 +127,15 @@ void            auth_cache_put(struct auth_cache *c, const unsigned char digest[
                                struct address_list *allowed);
 enum auth_state api_authenticate(struct request *req);      /* http_app.authenticate */
 int             api_authenticate_slow(struct request *req); /* http_app.authenticate_slow */
-void            auth_cache_forget_session(struct auth_cache *c, const char *session_id);
-void            auth_cache_forget_all(struct auth_cache *c);
-/* Looks at the files of api->keys every few seconds, as long as it is open. What a removed key has signed is out with it. */
-struct key_watch *key_watch_open(struct api *api, struct error *err);
-void              key_watch_close(struct key_watch *w);
+/* Looks anew at what a principal of a while ago may do. ERR_UNAUTHORIZED, ERR_FORBIDDEN: its credential has ended, or may not come from here. */
+MUST_CHECK int api_principal_renew(struct db *db, struct arena *a, const char *ip, struct principal *who,
+                                   struct error *err);
+void           auth_cache_forget_session(struct auth_cache *c, const char *session_id);
+void           auth_cache_forget_all(struct auth_cache *c);
+/* Looks every few seconds, as long as it is open, at the files of api->keys (what a removed key has signed is out with it) and at who has
+   event streams open. */
+struct credential_watch *credential_watch_open(struct api *api, struct error *err);
+void                     credential_watch_close(struct credential_watch *w);
 /* dms_<env>_<sk|pk>_<26 random><6 checksum> */
 const char *api_key_make(struct arena *a, const char *env, const char *kind);
 bool        api_key_plausible(const char *env, struct str key); /* a key of this environment, typed right */
@@ -151,6 +155,9 @@ struct event_hub *event_hub_open(struct error *err);
 void              event_hub_close(struct event_hub *h);
 /* Any thread, with a connection of its own: to the streams of the tenant; what is about a document, to those who may see it. */
 void event_hub_publish(struct event_hub *h, struct db *db, const char *tenant_id, const char *type, struct str json);
+/* Ends the streams whose credential has ended, or hears more or less than when they were opened: their clients come back with what they have. */
+void event_hub_check(struct event_hub *h, struct db *db);
+bool event_hub_empty(struct event_hub *h);
 
 /* http_app.check: the header Content-Digest (RFC 9530) against the body as it came. */
 int  content_digest_open(struct request *req, void **ret);

@@ -83,7 +83,7 @@ static int refuse_address(struct error *err)
 }
 
 /* The addresses that a key may be used from, NULL: any; -1 when the request comes from another. */
-static int read_allowed(const struct request *req, const char *text, struct address_list **ret, struct error *err)
+static int read_allowed(const char *ip, const char *text, struct address_list **ret, struct error *err)
 {
     _cleanup_(freep) struct address_list *l = NULL;
     struct address                        a;
@@ -94,7 +94,7 @@ static int read_allowed(const struct request *req, const char *text, struct addr
     l = address_list_open("allowed_ips", str_of(text), err);
     if (!l)
         return -1;
-    if (!address_read(str_of(req->ip), &a) || !address_in_list(l, &a))
+    if (!address_read(str_of(ip), &a) || !address_in_list(l, &a))
         return refuse_address(err);
     *ret = TAKE(l);
     return 0;
@@ -129,7 +129,7 @@ static void rechecked(struct pipeline_query *q, struct rows *rows, const struct 
         set_confined(&again->who, rows);
     known = known && set_grants(&again->who, rows, &ignored) == 0; /* which sees whether a column was missing */
     if (known && again->who.kind == 'k')
-        known = read_allowed(again->req, row_opt(rows, "allowed_ips"), &allowed, &ignored) == 0;
+        known = read_allowed(again->req->ip, row_opt(rows, "allowed_ips"), &allowed, &ignored) == 0;
     if (known) {
         auth_cache_put(api_of(again->req)->auth, again->digest, &again->who, allowed);
         again->req->who = again->who;
@@ -189,31 +189,59 @@ enum auth_state api_authenticate(struct request *req)
     return AUTH_UNKNOWN;
 }
 
-static int check_token(struct request *req, struct str token, struct principal *who)
+/* What a session or key whose ids stand in who may do now. A key's use is noted, unless it comes from an address that is not its own. */
+static int look_up(struct db *db, struct arena *a, const char *ip, struct principal *who,
+                   struct address_list **ret_allowed, struct error *err)
 {
-    struct api         *api = api_of(req);
-    struct token_claims c;
-    struct rows         r;
+    bool            is_key = who->kind == 'k';
+    struct db_scope scope = { .tenant_id = who->tenant_id, .user_id = who->user_id };
+    struct rows     r;
 
-    if (token_verify(api->keys, token, clock_wall_us() / 1000000, &c, &req->err) < 0)
-        return -1;
-    struct db_scope scope = { .tenant_id = c.tenant, .user_id = c.subject };
-    if (db_query_alone(api_db(req), scope, &req->arena, SQL_GET_PRINCIPAL_OF_SESSION, ARGS(c.session, c.subject), &r,
-                       &req->err)
+    if (is_key) {
+        if (db_query_alone(db, scope, a, SQL_API_KEY_ADDRESSES, ARGS(who->session_id), &r, err) < 0)
+            return -1;
+        if (!row_next(&r))
+            return error_set(err, ERR_UNAUTHORIZED, "the API key is gone");
+        if (read_allowed(ip, row_opt(&r, "allowed_ips"), ret_allowed, err) < 0
+            || db_query_alone(db, scope, a, SQL_API_KEY_USED, ARGS(who->session_id), &r, err) < 0)
+            return -1;
+    }
+    if (db_query_alone(db, scope, a, is_key ? SQL_GET_PRINCIPAL_OF_KEY : SQL_GET_PRINCIPAL_OF_SESSION,
+                       ARGS(who->session_id, who->user_id), &r, err)
         < 0)
         return -1;
     if (!row_next(&r))
-        return error_set(&req->err, ERR_UNAUTHORIZED, "the session has ended");
-    memcpy(who->tenant_id, c.tenant, sizeof who->tenant_id);
-    memcpy(who->user_id, c.subject, sizeof who->user_id);
-    memcpy(who->session_id, c.session, sizeof who->session_id);
-    who->kind = 'u';
-    who->expires_us = (c.expires_at + TOKEN_LEEWAY_S) * 1000000;
-    set_confined(who, &r);
-    return set_grants(who, &r, &req->err);
+        return error_set(err, ERR_UNAUTHORIZED,
+                         is_key ? "the key or its holder's membership has ended" : "the session has ended");
+    if (!is_key)
+        set_confined(who, &r);
+    return set_grants(who, &r, err);
 }
 
-static int check_key(struct request *req, struct str key, struct principal *who, struct address_list **ret_allowed)
+int api_principal_renew(struct db *db, struct arena *a, const char *ip, struct principal *who, struct error *err)
+{
+    _cleanup_(freep) struct address_list *allowed = NULL;
+
+    if (who->expires_us <= clock_wall_us())
+        return error_set(err, ERR_UNAUTHORIZED, "the token has expired");
+    return look_up(db, a, ip, who, &allowed, err);
+}
+
+static int check_token(struct request *req, struct str token, struct principal *ret)
+{
+    struct token_claims c;
+
+    if (token_verify(api_of(req)->keys, token, clock_wall_us() / 1000000, &c, &req->err) < 0)
+        return -1;
+    memcpy(ret->tenant_id, c.tenant, sizeof ret->tenant_id);
+    memcpy(ret->user_id, c.subject, sizeof ret->user_id);
+    memcpy(ret->session_id, c.session, sizeof ret->session_id);
+    ret->kind = 'u';
+    ret->expires_us = (c.expires_at + TOKEN_LEEWAY_S) * 1000000;
+    return 0;
+}
+
+static int check_key(struct request *req, struct str key, struct principal *ret)
 {
     unsigned char   hash[HASH_SIZE];
     char            hex[2 * HASH_SIZE + 3];
@@ -226,26 +254,12 @@ static int check_key(struct request *req, struct str key, struct principal *who,
         return -1;
     if (!row_next(&r))
         return error_set(&req->err, ERR_UNAUTHORIZED, "unknown, revoked or expired API key");
-    memcpy(who->tenant_id, row_text(&r, "tenant_id"), 36);
-    memcpy(who->user_id, row_text(&r, "user_id"), 36);
-    memcpy(who->session_id, row_text(&r, "id"), 36);
-    who->kind = 'k';
-    who->expires_us = INT64_MAX;
-    struct db_scope scope = { .tenant_id = who->tenant_id, .user_id = who->user_id };
-    if (db_query_alone(api_db(req), scope, &req->arena, SQL_API_KEY_ADDRESSES, ARGS(who->session_id), &r, &req->err)
-        < 0)
-        return -1;
-    if (!row_next(&r))
-        return error_set(&req->err, ERR_UNAUTHORIZED, "the API key is gone");
-    if (read_allowed(req, row_opt(&r, "allowed_ips"), ret_allowed, &req->err) < 0)
-        return -1;
-    if (db_query_alone(api_db(req), scope, &req->arena, SQL_API_KEY_USED, ARGS(who->session_id), &r, &req->err) < 0
-        || db_query_alone(api_db(req), scope, &req->arena, SQL_GET_PRINCIPAL_OF_KEY,
-                          ARGS(who->session_id, who->user_id), &r, &req->err)
-               < 0)
-        return -1;
-    return row_next(&r) ? set_grants(who, &r, &req->err)
-                        : error_set(&req->err, ERR_UNAUTHORIZED, "the key's holder is no member");
+    memcpy(ret->tenant_id, row_text(&r, "tenant_id"), 36);
+    memcpy(ret->user_id, row_text(&r, "user_id"), 36);
+    memcpy(ret->session_id, row_text(&r, "id"), 36);
+    ret->kind = 'k';
+    ret->expires_us = INT64_MAX;
+    return 0;
 }
 
 int api_authenticate_slow(struct request *req)
@@ -258,7 +272,8 @@ int api_authenticate_slow(struct request *req)
 
     if (credential(req, &kind, &secret, &req->err) < 0)
         return -1;
-    if ((kind == 'k' ? check_key(req, secret, &who, &allowed) : check_token(req, secret, &who)) < 0)
+    if ((kind == 'k' ? check_key(req, secret, &who) : check_token(req, secret, &who)) < 0
+        || look_up(api_db(req), &req->arena, req->ip, &who, &allowed, &req->err) < 0)
         return -1;
     hash_of(secret, digest);
     auth_cache_put(api_of(req)->auth, digest, &who, TAKE(allowed));

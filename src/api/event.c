@@ -1,13 +1,18 @@
 /* event.c - open event streams by tenant: what happens to documents and jobs, told live. Events come over Redis from every process; what
-   is missed is told by "resync": look again. */
+   is missed is told by "resync": look again. A stream ends when the credential that opened it does. */
 #include "api/api.h"
 #include "api/handlers.h"
 
+#include "base/address.h"
 #include "base/log.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
-enum { EVENT_ARENA = 4 << 20 }; /* a thousand streams of one tenant and a long event */
+enum {
+    EVENT_ARENA = 4 << 20,   /* a thousand streams of one tenant and a long event */
+    STREAMS_ARENA = 64 << 20 /* as many as events_max can be */
+};
 
 /* Of documents: all that the person may see, those that grants open, or none (a credential without document.read). */
 enum hears { HEARS_NOTHING, HEARS_GRANTED, HEARS_SEEN };
@@ -15,14 +20,26 @@ enum hears { HEARS_NOTHING, HEARS_GRANTED, HEARS_SEEN };
 struct subscriber {
     struct subscriber   *next;
     struct event_stream *stream;
-    char                 tenant_id[37], user_id[37];
+    struct principal     who;
+    char                 ip[ADDRESS_TEXT];
     enum hears           hears;
+    uint64_t             number; /* never given again, unlike its memory */
 };
 
 struct event_hub {
     pthread_mutex_t    lock;
     struct subscriber *first;
+    uint64_t           opened; /* streams, ever */
 };
+
+static enum hears hears_of(const struct principal *who)
+{
+    if (who->confined)
+        return HEARS_NOTHING;
+    return who->granted & PERM(document_read)    ? HEARS_SEEN
+           : who->by_grant & PERM(document_read) ? HEARS_GRANTED
+                                                 : HEARS_NOTHING;
+}
 
 struct event_hub *event_hub_open(struct error *err)
 {
@@ -58,13 +75,13 @@ struct listeners {
 
 static bool of_tenant(const struct subscriber *s, const char *tenant_id)
 {
-    return !tenant_id || strcmp(s->tenant_id, tenant_id) == 0; /* NULL: resync, for everybody */
+    return !tenant_id || strcmp(s->who.tenant_id, tenant_id) == 0; /* NULL: resync, for everybody */
 }
 
 static size_t listener_of(const struct listeners *l, const struct subscriber *s)
 {
     for (size_t i = 0; i < l->n && s->hears != HEARS_NOTHING; i++)
-        if (strcmp(l->users[i], s->user_id) == 0 && (l->by_grant[i][0] == 't') == (s->hears == HEARS_GRANTED))
+        if (strcmp(l->users[i], s->who.user_id) == 0 && (l->by_grant[i][0] == 't') == (s->hears == HEARS_GRANTED))
             return i;
     return l->n;
 }
@@ -84,7 +101,7 @@ static bool listeners_collect(const struct event_hub *h, struct arena *a, const 
     for (const struct subscriber *s = h->first; s; s = s->next) {
         if (!of_tenant(s, tenant_id) || s->hears == HEARS_NOTHING || listener_of(ret, s) < ret->n)
             continue;
-        ret->users[ret->n] = arena_text(a, s->user_id, strlen(s->user_id));
+        ret->users[ret->n] = arena_text(a, s->who.user_id, strlen(s->who.user_id));
         ret->by_grant[ret->n] = s->hears == HEARS_GRANTED ? "t" : "f";
         ret->may[ret->n++] = false;
     }
@@ -182,6 +199,62 @@ static void forget_over(struct event_hub *h)
     }
 }
 
+bool event_hub_empty(struct event_hub *h)
+{
+    pthread_mutex_lock(&h->lock);
+    bool empty = !h->first;
+    pthread_mutex_unlock(&h->lock);
+    return empty;
+}
+
+/* A copy of each open one, for looking at without the lock; *ret_n how many. NULL without memory. */
+static struct subscriber *copy_all(struct event_hub *h, struct arena *a, size_t *ret_n)
+{
+    pthread_mutex_lock(&h->lock);
+    forget_over(h);
+    *ret_n = 0;
+    for (const struct subscriber *s = h->first; s; s = s->next)
+        ++*ret_n;
+    struct subscriber *all = arena_alloc_array(a, *ret_n + 1, sizeof *all), *to = all;
+    for (const struct subscriber *s = h->first; s && all; s = s->next)
+        *to++ = *s;
+    pthread_mutex_unlock(&h->lock);
+    return all;
+}
+
+static void end_numbered(struct event_hub *h, uint64_t number)
+{
+    pthread_mutex_lock(&h->lock);
+    for (struct subscriber *s = h->first; s; s = s->next)
+        if (s->number == number)
+            event_end(s->stream);
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* Whether it may go on. When the database cannot say, it may: nobody can be told anything meanwhile. */
+static bool still_holds(struct db *db, const struct subscriber *s)
+{
+    struct arena     a = ARENA(EVENT_ARENA);
+    struct principal now = s->who;
+    struct error     err = { 0 };
+
+    int rc = api_principal_renew(db, &a, s->ip, &now, &err);
+    arena_free(&a);
+    return rc < 0 ? err.code != ERR_UNAUTHORIZED && err.code != ERR_FORBIDDEN : hears_of(&now) == s->hears;
+}
+
+void event_hub_check(struct event_hub *h, struct db *db)
+{
+    struct arena       a = ARENA(STREAMS_ARENA);
+    size_t             n;
+    struct subscriber *all = copy_all(h, &a, &n);
+
+    for (size_t i = 0; all && i < n; i++)
+        if (!still_holds(db, &all[i]))
+            end_numbered(h, all[i].number);
+    arena_free(&a);
+}
+
 int events_open(struct request *req)
 {
     struct event_hub  *h = api_of(req)->events;
@@ -194,14 +267,13 @@ int events_open(struct request *req)
         free(s);
         return error_set(&req->err, ERR_UNAVAILABLE, "too many event streams are open");
     }
-    memcpy(s->tenant_id, req->who.tenant_id, sizeof s->tenant_id);
-    memcpy(s->user_id, req->who.user_id, sizeof s->user_id);
-    s->hears = req->who.granted & PERM(document_read)    ? HEARS_SEEN
-               : req->who.by_grant & PERM(document_read) ? HEARS_GRANTED
-                                                         : HEARS_NOTHING;
+    s->who = req->who;
+    snprintf(s->ip, sizeof s->ip, "%s", req->ip ? req->ip : "");
+    s->hears = hears_of(&s->who);
     event_send(s->stream, "resync", S("{}"));
     pthread_mutex_lock(&h->lock);
     forget_over(h);
+    s->number = ++h->opened;
     s->next = h->first;
     h->first = s;
     pthread_mutex_unlock(&h->lock);

@@ -168,7 +168,7 @@ static int run(struct app *app, struct api *api, int ready_fd, struct error *err
     struct http_app                       http_app = api_http_app(api);
     struct error                          why = { 0 };
     struct queue_subscription            *events = NULL;
-    struct key_watch                     *keys = NULL;
+    struct credential_watch              *keys = NULL;
     _cleanup_(freep) struct address_list *proxies =
         address_list_open("trusted_proxies", str_of(app->settings->trusted_proxies), err);
 
@@ -179,7 +179,7 @@ static int run(struct app *app, struct api *api, int ready_fd, struct error *err
     if (!api->pool)
         return -1;
     api->server = http_server_open(&http_app, &limits, api->pool, err);
-    keys = api->server ? key_watch_open(api, err) : NULL;
+    keys = api->server ? credential_watch_open(api, err) : NULL;
     if (keys) {
         const char *redis = app_redis(app, &why);
 
@@ -191,7 +191,7 @@ static int run(struct app *app, struct api *api, int ready_fd, struct error *err
         http_server_run(api->server);
         queue_unsubscribe(events);
     }
-    key_watch_close(keys);
+    credential_watch_close(keys);
     work_pool_close(api->pool); /* its threads may still answer: the server goes after it */
     running = NULL;             /* a second signal finds nothing to stop */
     http_server_close(api->server);

@@ -113,6 +113,16 @@ bool event_send(struct event_stream *s, const char *type, struct str data)
     return ok;
 }
 
+void event_end(struct event_stream *s)
+{
+    pthread_mutex_lock(&s->lock);
+    if (!s->closed) {
+        s->closed = true;
+        wake(s);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
 bool event_over(struct event_stream *s)
 {
     pthread_mutex_lock(&s->lock);

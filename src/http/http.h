@@ -186,11 +186,12 @@ void response_empty(struct request *req, unsigned status);
 /* A file: Range, If-Range, If-None-Match by etag, Content-Disposition by RFC 6266/8187. fd is taken over. */
 void response_file(struct request *req, int fd, uint64_t size, const char *type, const char *filename, bool is_inline,
                    const char *etag);
-/* Server-sent events: the stream stays open until the client goes or events_close. */
+/* Server-sent events: the stream stays open until the client goes, event_end, or the server's end. */
 struct event_stream;
 struct event_stream *response_events(struct request *req);
 /* Any thread. False: the stream is gone or too far behind; drop it. type and data are copied; data has no newline. */
 bool event_send(struct event_stream *s, const char *type, struct str data);
+void event_end(struct event_stream *s);     /* any thread: once what was sent has gone out */
 bool event_over(struct event_stream *s);    /* nobody listens any more; release it */
 void event_release(struct event_stream *s); /* the sender's reference */
 void response_header(

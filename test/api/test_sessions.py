@@ -1,5 +1,7 @@
 """Sessions: refresh tokens that rotate, their list and their end, other organizations of the same person, and that what is revoked is out everywhere within
 five seconds, at another API process too."""
+import contextlib
+import threading
 import time
 import uuid
 
@@ -273,6 +275,21 @@ def two_servers():
         server.close()
 
 
+def stream_of(client):
+    """Opens the event stream of this client; what is set when it ends."""
+    opened, ended = threading.Event(), threading.Event()
+
+    def listen():
+        with contextlib.suppress(httpx.HTTPError), client.stream("GET", "/events", timeout=60) as stream:
+            for _ in stream.iter_lines():
+                opened.set()
+        ended.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    assert opened.wait(10)
+    return ended
+
+
 @pytest.mark.parametrize("what", ["logout", "logout all", "session", "others", "reuse", "key", "role", "member"])
 def test_BI_D18_what_is_revoked_is_out_at_every_server_within_seconds(two_servers, what):
     server, url = two_servers
@@ -281,6 +298,7 @@ def test_BI_D18_what_is_revoked_is_out_at_every_server_within_seconds(two_server
         subject = key if what == "key" else two
         with client_of(url, subject) as there:
             assert there.get("/documents").status_code == subject.get("/documents").status_code == 200
+            streams = [stream_of(there), stream_of(subject)]
             began = time.monotonic()
             if what == "logout":
                 assert two.post("/auth/logout").status_code == 204
@@ -305,4 +323,18 @@ def test_BI_D18_what_is_revoked_is_out_at_every_server_within_seconds(two_server
                     wait_for(lambda c=client: c.post("/folders", json={"name": uuid.uuid4().hex}).status_code == 403, SEEN_SECONDS, "the lower role")
                 else:
                     wait_for(lambda c=client: c.get("/documents").status_code == 401, SEEN_SECONDS, f"{what} to be seen")
-            assert time.monotonic() - began < SEEN_SECONDS
+            ended = [stream.wait(max(0, began + SEEN_SECONDS - time.monotonic())) for stream in streams if what != "role"]
+            assert all(ended), "who is out hears nothing either"
+            assert time.monotonic() - began < SEEN_SECONDS + 1
+            assert what != "role" or not any(stream.is_set() for stream in streams), "who hears the same goes on listening"
+
+
+def test_who_may_hear_less_is_told_nothing_more_within_seconds(two_servers):
+    server, url = two_servers
+    with server.register() as owner, owner.member("Viewer") as member, client_of(url, member) as there:
+        role = owner.ok("POST", "/roles", 201, json={"name": "Nothing", "description": "", "permissions": []})
+        streams = [stream_of(member), stream_of(there)]
+        owner.ok("PATCH", f"/members/{member.me()['user']['id']}", json={"role_id": role["id"]})
+        assert all(stream.wait(SEEN_SECONDS) for stream in streams)
+        wait_for(lambda: there.get("/documents").status_code == 403, SEEN_SECONDS, "the other role there")
+        assert not stream_of(there).wait(SEEN_SECONDS), "one opened by what it is now stays"

@@ -1,4 +1,5 @@
-/* key_watch.c - how a server learns of a new signing key, or that one is gone: it looks. Knows nothing of what a key is. */
+/* credential_watch.c - how a server learns of what no request would tell it: a new signing key, one that is gone, an open event stream whose
+   credential has ended. It looks, every few seconds. Knows nothing of what a key or a credential is. */
 #include "api/api.h"
 
 #include "base/log.h"
@@ -10,8 +11,9 @@ enum {
     LOOK_S = 2
 }; /* with the way to the database's truth (auth_cache_ms) within the 5 s that are promised for everything revoked */
 
-struct key_watch {
+struct credential_watch {
     struct api     *api;
+    struct db      *db; /* opened with the first event stream; the watching thread's */
     pthread_t       thread;
     pthread_mutex_t lock;
     pthread_cond_t  stop;
@@ -19,7 +21,7 @@ struct key_watch {
 };
 
 /* A credential that was being checked while a key went may have been put into the cache after it was emptied: it is emptied again. */
-static void look(struct key_watch *w)
+static void look_at_keys(struct credential_watch *w)
 {
     struct error err = { 0 };
     int          rc = token_keys_reload(w->api->keys, &err);
@@ -34,10 +36,26 @@ static void look(struct key_watch *w)
     w->gone = rc == 2;
 }
 
+/* Without the database nothing can be seen; streams are told nothing meanwhile either. */
+static void look_at_streams(struct credential_watch *w)
+{
+    struct error ignored = { 0 };
+
+    if (event_hub_empty(w->api->events))
+        return;
+    if (!w->db) {
+        w->db = db_open(w->api->conninfo, "dms streams", &ignored);
+        if (!w->db)
+            return;
+        db_plan_once(w->db);
+    }
+    event_hub_check(w->api->events, w->db);
+}
+
 static void *watch(void *arg)
 {
-    struct key_watch *w = arg;
-    struct timespec   until;
+    struct credential_watch *w = arg;
+    struct timespec          until;
 
     pthread_mutex_lock(&w->lock);
     while (!w->stopping) {
@@ -46,20 +64,21 @@ static void *watch(void *arg)
         if (pthread_cond_timedwait(&w->stop, &w->lock, &until) == 0)
             continue;
         pthread_mutex_unlock(&w->lock);
-        look(w);
+        look_at_keys(w);
+        look_at_streams(w);
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
 }
 
-struct key_watch *key_watch_open(struct api *api, struct error *err)
+struct credential_watch *credential_watch_open(struct api *api, struct error *err)
 {
-    struct key_watch  *w = calloc(1, sizeof *w);
-    pthread_condattr_t steady;
+    struct credential_watch *w = calloc(1, sizeof *w);
+    pthread_condattr_t       steady;
 
     if (!w) {
-        error_set(err, ERR_UNAVAILABLE, "no memory to watch the signing keys");
+        error_set(err, ERR_UNAVAILABLE, "no memory to watch credentials");
         return NULL;
     }
     w->api = api;
@@ -71,14 +90,14 @@ struct key_watch *key_watch_open(struct api *api, struct error *err)
     int rc = pthread_create(&w->thread, NULL, watch, w);
     if (rc == 0)
         return w;
-    error_set(err, ERR_UNAVAILABLE, "no thread to watch the signing keys: %s", strerror(rc));
+    error_set(err, ERR_UNAVAILABLE, "no thread to watch credentials: %s", strerror(rc));
     pthread_cond_destroy(&w->stop);
     pthread_mutex_destroy(&w->lock);
     free(w);
     return NULL;
 }
 
-void key_watch_close(struct key_watch *w)
+void credential_watch_close(struct credential_watch *w)
 {
     if (!w)
         return;
@@ -89,5 +108,6 @@ void key_watch_close(struct key_watch *w)
     pthread_join(w->thread, NULL);
     pthread_cond_destroy(&w->stop);
     pthread_mutex_destroy(&w->lock);
+    db_close(w->db);
     free(w);
 }
