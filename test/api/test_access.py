@@ -468,6 +468,59 @@ def test_BI_N13_access_taken_back_is_gone_within_five_seconds(dms):
         assert o.ok("GET", f"/documents/{d}")["tags"] == ["a"]
 
 
+def test_BI_N08_nobody_shares_what_is_not_theirs_to_share(secret):
+    o = secret
+    thing = f"documents/{o.document['id']}"
+    mine = ("user", user_id(o.viewer))
+    for level in ("read", "write"):
+        allow(o, f"folders/{o.inner}", False, (*mine, level))
+        for grants in ([(*mine, "manage")], [("user", user_id(o.stranger), "read")]):
+            body = {"restricted": False, "grants": [dict(zip(("principal_type", "principal_id", "level"), g)) for g in grants]}
+            for place in (thing, f"folders/{o.inner}", f"folders/{o.top}"):
+                assert o.viewer.put(f"/{place}/permissions", json=body).status_code in (403, 404), (level, place)
+    allow(o, f"folders/{o.inner}", False, (*mine, "manage"))
+    assert o.viewer.put(f"/folders/{o.top}/permissions", json={"restricted": False, "grants": []}).status_code in (403, 404), "not above what is theirs"
+    allow(o.viewer, f"folders/{o.inner}", False, (*mine, "manage"), ("user", user_id(o.stranger), "read"))
+    assert o.stranger.get(f"/{thing}").status_code == 200
+    allow(o, f"folders/{o.inner}", False, ("user", user_id(o.stranger), "read"))
+    again = o.viewer.put(f"/folders/{o.inner}/permissions", json={"restricted": False, "grants": [{"principal_type": "user", "principal_id": mine[1], "level": "manage"}]})
+    assert again.status_code in (403, 404), "after the loss of one's own access"
+    assert o.viewer.get(f"/{thing}").status_code == 404
+    assert [g["principal_id"] for g in o.ok("GET", f"/folders/{o.inner}/permissions")["grants"]] == [user_id(o.stranger)]
+
+
+def test_BI_N08_a_private_document_stays_private_in_a_shared_folder(org):
+    o = org
+    shared = o.ok("POST", "/folders", 201, json={"name": f"shared {uuid.uuid4()}"})["id"]
+    private = o.upload("of nobody else", name="private.txt")["id"]
+    allow(o, f"documents/{private}", True)
+    allow(o, f"folders/{shared}", True, ("user", user_id(o.viewer), "manage"))
+    o.ok("PATCH", f"/documents/{private}", 200, json={"folder_id": shared})
+    assert o.viewer.get(f"/folders/{shared}").status_code == 200
+    assert o.viewer.get(f"/documents/{private}").status_code == 404, "who manages the folder neither"
+    assert private not in [d["id"] for d in o.viewer.ok("GET", "/documents?limit=100")["items"]]
+
+
+def test_BI_N09_who_may_only_look_gets_no_file(org):
+    """Looking: the entry, its text and passages. The file as it was uploaded, whole or in part, of any version, wants document.download."""
+    o = org
+    d = o.document["id"]
+    role = o.ok("POST", "/roles", 201, json={"name": f"Reader {uuid.uuid4()}", "description": "", "permissions": ["document.read", "folder.read", "search.query"]})
+    of_files = [r for r in ROUTES if r["permission"] == "document.download"]
+    assert [(r["method"], r["path"]) for r in of_files] == [("GET", "/api/v1/documents/{id}/content")], "a new way to the file: look at what follows"
+    with o.member("Viewer") as reader, o.api_key(["document.read", "folder.read", "search.query"]) as key:
+        o.ok("PATCH", f"/members/{user_id(reader)}", json={"role_id": role["id"]})
+        for who in (reader, key):
+            for path in (p for p in reads(o) if not p.startswith("/jobs/") and not p.endswith("/content")):
+                assert who.get(path).status_code == 200, path
+            assert d in [i["document_id"] for i in who.search(CANARY)["items"]]
+            for headers in ({}, {"Range": "bytes=0-0"}, {"If-None-Match": "*"}, {"Accept": "text/plain"}):
+                for query in ("", "?version=1", "?disposition=inline"):
+                    assert who.get(f"/documents/{d}/content{query}", headers=headers).status_code in (400, 403), (headers, query)
+            assert who.head(f"/documents/{d}/content").status_code == 403
+            assert who.get(f"/documents/{d}/content").status_code == 403
+
+
 def test_long_lists_of_jobs_pass_over_what_is_hidden(secret):
     o = secret
     with o.server.database() as db:

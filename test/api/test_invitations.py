@@ -229,3 +229,16 @@ def test_the_mail_holds_no_line_break_of_a_name(dms):
         dms.invitation_tokens(email)[-1]
         message = dms.mails(email)[-1]
         assert not re.search(r"[\r\n]", str(message["Subject"])) and message["To"] and email in str(message["To"])
+
+
+def test_BI_N10_each_link_is_listed_and_ends_with_its_withdrawal(dms, owner):
+    """Invitations are the links that somebody makes for others; one that another has replaced is no link any more."""
+    def listed():
+        return [i["id"] for i in owner.ok("GET", "/invitations", params={"limit": 100})["items"]]
+    guest = address()
+    ids = [invite(owner, guest)["id"] for _ in range(2)]
+    tokens = dms.invitation_tokens(guest, 2)
+    assert ids[1] in listed() and (ids[0] == ids[1] or ids[0] not in listed()), "none works that is not listed"
+    assert accept(dms, tokens[0], **NEW).status_code == 422
+    assert owner.delete(f"/invitations/{ids[1]}").status_code == 204
+    assert accept(dms, tokens[1], **NEW).status_code == 422 and ids[1] not in listed(), "at once"

@@ -6,6 +6,7 @@ import hmac
 import http.server
 import json
 import os
+import subprocess
 import threading
 import time
 import uuid
@@ -376,3 +377,36 @@ def test_a_key_to_be_mounted_is_printed(fresh_dms):
     assert len(bytes.fromhex(seed)) == 32 and line.startswith("signs-from ") and "jwt-" in printed.stderr
     put_key(server, "jwt-mounted.key", printed.stdout)
     wait_for(lambda: len(kids(server)) == 2, SEEN_SECONDS, "the mounted key")
+
+
+# --- links ---
+
+
+@pytest.mark.parametrize("query", ["access_token={token}", "token={token}", "api_key={key}", "key={key}", "signature=&expires=9999999999", "signature=00&expires=9999999999",
+                                   "sig={pepper}&exp=9999999999", "X-Amz-Signature=00&X-Amz-Credential=x&X-Amz-Expires=604800"])
+def test_BI_D15_no_address_opens_anything_by_itself(dms, owner, query):
+    """There are no signed addresses: a credential stands in a header, so it stands in no log and no history."""
+    document = owner.upload("secret", name="secret.txt")["id"]
+    made = owner.ok("POST", "/api-keys", 201, json={"name": "k", "scopes": ["document.read", "document.download"]})
+    query = query.format(token=owner.tokens["access_token"], key=made["key"], pepper=hmac.digest(b"", document.encode(), "sha256").hex())
+    with dms.http() as http:
+        for path in (f"/api/v1/documents/{document}/content", f"/api/v1/documents/{document}", "/api/v1/documents"):
+            for method in ("GET", "HEAD", "DELETE"):
+                answer = http.request(method, f"{path}?{query}")
+                assert answer.status_code in (400, 401, 405), (method, path)
+                assert b"secret" not in answer.content
+    assert owner.get(f"/documents/{document}").status_code == 200
+
+
+@pytest.mark.parametrize("content", ["", "\n", "00", "g" * 64, "0" * 63, "0" * 65])
+def test_BI_D15_without_a_proper_key_no_server_starts(dms, content):
+    """An empty key would be everybody's."""
+    pepper = dms.data / "secrets" / "pepper"
+    before = pepper.read_text()
+    try:
+        pepper.write_text(content)
+        done = subprocess.run([dms.program, "serve", "--data", str(dms.data), "--listen", "127.0.0.1", "--port", "0"], env=dms.env, cwd=dms.dir, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60)
+    finally:
+        pepper.write_text(before)
+    assert done.returncode != 0 and "does not hold a key" in done.stderr + done.stdout, done
