@@ -10,30 +10,7 @@
 #include <glob.h>
 #include <stdio.h>
 
-enum { OPTION_JSON = 256, MAIL_MAX = 1 << 20 };
-
-struct options {
-    const char *what, *which;
-    bool        json;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct options *o = state->input;
-
-    switch (key) {
-    case OPTION_JSON:
-        o->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (state->arg_num >= 2)
-            argp_error(state, "too many arguments");
-        *(state->arg_num == 0 ? &o->what : &o->which) = arg;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
+enum { MAIL_MAX = 1 << 20 };
 
 static const struct argp_option option_rows[] = {
     { "json", OPTION_JSON, NULL, 0, "one JSON array", 0 },
@@ -41,7 +18,7 @@ static const struct argp_option option_rows[] = {
 };
 static const struct argp parser = {
     .options = option_rows,
-    .parser = parse,
+    .parser = app_parse_verb,
     .args_doc = "tenants | users [ORGANIZATION] | mail [FILE] | audit verify [FILE] | keys [rotate | remove KID]",
     .doc =
         "Lists the organizations, their people, or the mail that was written to files for want of an SMTP server (oldest first); with "
@@ -89,7 +66,7 @@ static int query(struct app *app, enum sql sql, const char *const *args, int nar
     return rc;
 }
 
-static int tenants(struct app *app, const struct options *o, struct error *err)
+static int tenants(struct app *app, const struct verb_options *o, struct error *err)
 {
     static const char *const columns[] = { "tenant_id", "name",      "plan",  "created_at",
                                            "members",   "documents", "bytes", NULL };
@@ -101,12 +78,12 @@ static int tenants(struct app *app, const struct options *o, struct error *err)
     return 0;
 }
 
-static int users(struct app *app, const struct options *o, struct error *err)
+static int users(struct app *app, const struct verb_options *o, struct error *err)
 {
     static const char *const columns[] = { "user_id", "email", "name", "role", "organization", "created_at", NULL };
     struct rows              rows;
 
-    if (query(app, SQL_ADMIN_USERS, ARGS(o->which ? o->which : ""), &rows, err) < 0)
+    if (query(app, SQL_ADMIN_USERS, ARGS(o->object ? o->object : ""), &rows, err) < 0)
         return -1;
     print_rows(app, &rows, columns, 0, o->json);
     return 0;
@@ -147,13 +124,13 @@ static int mail_one(struct app *app, const char *name, struct error *err)
     return found < 0 ? -1 : 0;
 }
 
-static int mail(struct app *app, const struct options *o, struct error *err)
+static int mail(struct app *app, const struct verb_options *o, struct error *err)
 {
     glob_t    files = { 0 };
     struct sb b = SB(&app->arena);
 
-    if (o->which)
-        return mail_one(app, o->which, err);
+    if (o->object)
+        return mail_one(app, o->object, err);
     if (glob(path_join(&app->arena, app->mail_dir, "*.eml"), 0, NULL, &files) != 0)
         files.gl_pathc = 0;
     for (size_t i = 0; i < files.gl_pathc; i++) {
@@ -190,15 +167,15 @@ static int mail(struct app *app, const struct options *o, struct error *err)
 
 static const struct {
     const char *name;
-    int (*run)(struct app *app, const struct options *o, struct error *err);
+    int (*run)(struct app *app, const struct verb_options *o, struct error *err);
 } kinds[] = { { "tenants", tenants }, { "users", users }, { "mail", mail } };
 
 int cmd_admin(int argc, char **argv)
 {
-    struct options o = { 0 };
-    struct error   err = { 0 };
-    struct app     app;
-    int            status = 2;
+    struct verb_options o = { 0 };
+    struct error        err = { 0 };
+    struct app          app;
+    int                 status = 2;
 
     if (app_open(&app, &argc, argv) < 0)
         return 2;
@@ -219,8 +196,8 @@ int cmd_admin(int argc, char **argv)
         return status;
     }
     app_arguments(&app, &parser, argc, argv, &o);
-    for (size_t i = 0; o.what && i < ARRAY_LEN(kinds); i++)
-        if (strcmp(o.what, kinds[i].name) == 0)
+    for (size_t i = 0; o.verb && i < ARRAY_LEN(kinds); i++)
+        if (strcmp(o.verb, kinds[i].name) == 0)
             status = kinds[i].run(&app, &o, &err) < 0 ? app_fail(&err) : 0;
     if (status == 2)
         fputs(

@@ -12,32 +12,21 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-enum { OPTION_JSON = 256, OPTION_ORGANIZATION, LINE_MEMORY = 16 << 20, MAX_DEPTH = 64, MAX_KEYS = 20000 };
+enum { OPTION_ORGANIZATION = OPTION_OWN, LINE_MEMORY = 16 << 20, MAX_DEPTH = 64, MAX_KEYS = 20000 };
 
 struct options {
-    const char *what, *file, *organization;
-    bool        json;
+    struct verb_options said;
+    const char         *organization;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
 
-    switch (key) {
-    case OPTION_JSON:
-        o->json = true;
-        return 0;
-    case OPTION_ORGANIZATION:
-        o->organization = arg;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (state->arg_num >= 2)
-            argp_error(state, "too many arguments");
-        *(state->arg_num == 0 ? &o->what : &o->file) = arg;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    if (key != OPTION_ORGANIZATION)
+        return app_parse_verb(key, arg, state);
+    o->organization = arg;
+    return 0;
 }
 
 static const struct argp_option option_rows[] = {
@@ -78,7 +67,7 @@ static const char *sentence(const char *fault)
 static void print_report(struct sb *b, const struct options *o, const char *id, const char *name,
                          const struct audit_report *r)
 {
-    if (o->json) {
+    if (o->said.json) {
         sb_puts(b, b->n > 0 ? ",\n{\"organization\":" : "[{\"organization\":");
         sb_json(b, name);
         sb_puts(b, ",\"tenant_id\":");
@@ -290,7 +279,7 @@ static void check_end(struct offline *x)
 /* 1: everything holds, 0: something does not. */
 static int verify_file(struct app *app, const struct options *o, struct sb *out, struct error *err)
 {
-    _cleanup_(fclosep) FILE *f = strcmp(o->file, "-") == 0 ? fdopen(0, "re") : fopen(o->file, "re");
+    _cleanup_(fclosep) FILE *f = strcmp(o->said.object, "-") == 0 ? fdopen(0, "re") : fopen(o->said.object, "re");
     struct error             no_keys = { 0 };
     struct offline           x = { .app = app, .keys = f ? app_token_keys(app, &no_keys) : NULL };
     char                    *line = NULL;
@@ -298,7 +287,7 @@ static int verify_file(struct app *app, const struct options *o, struct sb *out,
     ssize_t                  n;
 
     if (!f)
-        return error_say(err, ERR_NOT_FOUND, NULL, "Cannot open %.150s: %s.", o->file, strerror(errno));
+        return error_say(err, ERR_NOT_FOUND, NULL, "Cannot open %.150s: %s.", o->said.object, strerror(errno));
     while (!x.report.fault && (n = getline(&line, &size, f)) > 0) {
         struct str text = { line, (size_t)n - (line[n - 1] == '\n') };
 
@@ -310,7 +299,7 @@ static int verify_file(struct app *app, const struct options *o, struct sb *out,
     if (!x.report.fault && x.first > 1)
         fprintf(stderr, "dms: this export begins with row %llu; what was before is not in it.\n",
                 (unsigned long long)x.first);
-    print_report(out, o, x.tenant_id, o->file, &x.report);
+    print_report(out, o, x.tenant_id, o->said.object, &x.report);
     return x.report.fault ? 0 : 1;
 }
 
@@ -321,12 +310,12 @@ int admin_audit(struct app *app, int argc, char **argv)
     struct sb      out = SB(&app->arena);
 
     app_arguments(app, &parser, argc, argv, &o);
-    if (!o.what || strcmp(o.what, "verify") != 0) {
+    if (!o.said.verb || strcmp(o.said.verb, "verify") != 0) {
         fputs("dms: say what: `dms admin audit verify [FILE]`.\n", stderr);
         return 2;
     }
-    int good = o.file ? verify_file(app, &o, &out, &err) : verify_online(app, &o, &out, &err);
-    if (o.json && good >= 0)
+    int good = o.said.object ? verify_file(app, &o, &out, &err) : verify_online(app, &o, &out, &err);
+    if (o.said.json && good >= 0)
         sb_puts(&out, out.n > 0 ? "]\n" : "[]\n");
     fwrite(sb_str(&out).p, 1, out.n, stdout);
     return good < 0 ? app_fail(&err) : good > 0 ? 0 : 1;

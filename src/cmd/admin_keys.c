@@ -14,23 +14,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OPTION_JSON = 256, OPTION_AFTER, OPTION_PRINT, AFTER_S = 300, AFTER_MAX_S = 30 * 86400 };
+enum { OPTION_AFTER = OPTION_OWN, OPTION_PRINT, AFTER_S = 300, AFTER_MAX_S = 30 * 86400 };
 
 struct options {
-    const char *what, *kid;
-    bool        json, print;
-    uint64_t    after_s;
+    struct verb_options said;
+    bool                print;
+    uint64_t            after_s;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
+    const char     *verb = o->said.verb;
     struct error    err = { 0 };
 
     switch (key) {
-    case OPTION_JSON:
-        o->json = true;
-        return 0;
     case OPTION_AFTER:
         if (parse_u64("after", str_of(arg), 0, AFTER_MAX_S, &o->after_s, &err) < 0)
             argp_error(state, "--after: %s", err.message);
@@ -38,17 +36,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPTION_PRINT:
         o->print = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (state->arg_num >= 2)
-            argp_error(state, "too many arguments");
-        *(state->arg_num == 0 ? &o->what : &o->kid) = arg;
-        return 0;
     case ARGP_KEY_END:
-        if (o->what && (strcmp(o->what, "rotate") == 0 ? o->kid != NULL : strcmp(o->what, "remove") != 0 || !o->kid))
+        if (verb
+            && (strcmp(verb, "rotate") == 0 ? o->said.object != NULL : strcmp(verb, "remove") != 0 || !o->said.object))
             argp_error(state, "say `keys`, `keys rotate` or `keys remove KID`");
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return app_parse_verb(key, arg, state);
     }
 }
 
@@ -181,11 +175,11 @@ static int run(struct app *app, const struct options *o, struct error *err)
         return -1;
     size_t n = token_keys_list(k, now, keys);
     token_keys_close(k);
-    if (o->kid)
-        return take_away(app, o->kid, keys, n, err);
-    if (o->what)
+    if (o->said.object)
+        return take_away(app, o->said.object, keys, n, err);
+    if (o->said.verb)
         return rotate(app, o, keys, n, now, err);
-    list(app, keys, n, now, o->json);
+    list(app, keys, n, now, o->said.json);
     return 0;
 }
 

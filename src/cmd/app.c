@@ -371,6 +371,24 @@ static void put_value(struct sb *b, const char *key, const char *value)
     sb_puts(b, "' ");
 }
 
+error_t app_parse_verb(int key, char *arg, struct argp_state *state)
+{
+    struct verb_options *o = state->input;
+
+    switch (key) {
+    case OPTION_JSON:
+        o->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num >= 2)
+            argp_error(state, "too many arguments");
+        *(state->arg_num == 0 ? &o->verb : &o->object) = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 const char *app_database(struct app *app, enum app_role role, struct error *err)
 {
     struct sb   b = SB(&app->arena);

@@ -40,6 +40,15 @@ unsigned app_loops(const struct settings *set);
    parser: the command's own options and arguments, NULL fields where it has none. */
 void app_arguments(struct app *app, const struct argp *parser, int argc, char **argv, void *input);
 
+/* `VERB [OBJECT] [--json]`, what several commands take. One with further options has this as the first member of its own, whose parser calls this
+   one for what it does not know. */
+enum { OPTION_JSON = 256, OPTION_OWN /* the first of a command's own */ };
+struct verb_options {
+    const char *verb, *object;
+    bool        json;
+};
+error_t app_parse_verb(int key, char *arg, struct argp_state *state);
+
 /* Conninfo of the role, in app's arena. NULL and a sentence when the installation has no such secret (yet), or it may not be read. */
 const char *app_database(struct app *app, enum app_role role, struct error *err);
 /* URL of Redis: the setting, or unix://:PASSWORD@/path/of/redis.sock. */

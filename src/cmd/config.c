@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { OPTION_JSON = 256, OPTION_CHECK, OPTION_MARKDOWN };
+enum { OPTION_CHECK = OPTION_OWN, OPTION_MARKDOWN };
 
 struct options {
     bool json, check, markdown;

@@ -22,7 +22,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { OPTION_JSON = 256, CLOCK_MOST_MS = 5000 };
+enum { CLOCK_MOST_MS = 5000 };
 
 enum state { STATE_OK, STATE_WARN, STATE_FAIL };
 static const char *const state_names[] = { "ok", "warn", "fail" };

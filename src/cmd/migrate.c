@@ -5,38 +5,13 @@
 
 #include <stdio.h>
 
-enum { OPTION_JSON = 256 };
-
-struct options {
-    const char *what, *count;
-    bool        json;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct options *o = state->input;
-
-    switch (key) {
-    case OPTION_JSON:
-        o->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (state->arg_num >= 2)
-            argp_error(state, "too many arguments");
-        *(state->arg_num == 0 ? &o->what : &o->count) = arg;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 static const struct argp_option option_rows[] = {
     { "json", OPTION_JSON, NULL, 0, "status as one JSON array", 0 },
     { 0 },
 };
 static const struct argp parser = {
     .options = option_rows,
-    .parser = parse,
+    .parser = app_parse_verb,
     .args_doc = "up | down [N] | status",
     .doc =
         "Brings the schema of the database up to this program's version, takes back the newest N migrations (default 1; what they "
@@ -49,7 +24,7 @@ static void tell(void *arg, unsigned version, const char *name)
     fflush(stdout);
 }
 
-static int print_status(struct db *db, const struct options *o, struct error *err)
+static int print_status(struct db *db, const struct verb_options *o, struct error *err)
 {
     struct arena            a = ARENA(1 << 20);
     struct sb               json = SB(&a);
@@ -77,16 +52,16 @@ static int print_status(struct db *db, const struct options *o, struct error *er
     return rc;
 }
 
-static int run(struct app *app, const struct options *o, uint64_t count, struct error *err)
+static int run(struct app *app, const struct verb_options *o, uint64_t count, struct error *err)
 {
     static char up[] = "applied", down[] = "taken back";
     const char *conninfo = app_database(app, APP_ROLE_OWNER, err);
     struct db  *db = conninfo ? db_open(conninfo, "dms migrate", err) : NULL;
     int         rc = -1;
 
-    if (db && strcmp(o->what, "status") == 0)
+    if (db && strcmp(o->verb, "status") == 0)
         rc = print_status(db, o, err);
-    else if (db && strcmp(o->what, "up") == 0)
+    else if (db && strcmp(o->verb, "up") == 0)
         rc = migrate_up(db, tell, up, err);
     else if (db)
         rc = migrate_down(db, (unsigned)count, tell, down, err);
@@ -96,18 +71,18 @@ static int run(struct app *app, const struct options *o, uint64_t count, struct 
 
 int cmd_migrate(int argc, char **argv)
 {
-    struct options o = { 0 };
-    struct error   err = { 0 };
-    struct app     app;
-    uint64_t       count = 1;
-    int            status = 0;
+    struct verb_options o = { 0 };
+    struct error        err = { 0 };
+    struct app          app;
+    uint64_t            count = 1;
+    int                 status = 0;
 
     if (app_open(&app, &argc, argv) < 0)
         return 2;
     app_arguments(&app, &parser, argc, argv, &o);
-    bool down = o.what && strcmp(o.what, "down") == 0;
-    if (!o.what || (!down && strcmp(o.what, "up") != 0 && strcmp(o.what, "status") != 0) || (o.count && !down)
-        || (o.count && parse_u64("N", str_of(o.count), 1, 9999, &count, &err) < 0)) {
+    bool down = o.verb && strcmp(o.verb, "down") == 0;
+    if (!o.verb || (!down && strcmp(o.verb, "up") != 0 && strcmp(o.verb, "status") != 0) || (o.object && !down)
+        || (o.object && parse_u64("N", str_of(o.object), 1, 9999, &count, &err) < 0)) {
         fputs("dms: say what: `dms migrate up`, `dms migrate down [N]` or `dms migrate status`.\n", stderr);
         status = 2;
     } else if (run(&app, &o, count, &err) < 0)
