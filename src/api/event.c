@@ -11,7 +11,7 @@
 
 enum {
     EVENT_ARENA = 4 << 20,   /* a thousand streams of one tenant and a long event */
-    STREAMS_ARENA = 64 << 20 /* as many as events_max can be */
+    STREAMS_ARENA = 16 << 20 /* as many as events_max can be */
 };
 
 /* Of documents: all that the person may see, those that grants open, or none (a credential without document.read). */
