@@ -352,7 +352,7 @@ bool check_row_security(struct readiness *r)
         "every tenant table has forced row level security; the application's role owns nothing and cannot get around it");
 }
 
-/* Every route that changes something writes its row: test/api/test_audit.py. Here: nobody can take one back, and the chain grows. */
+/* Every route that changes something writes its row: test/identity/test_audit.py. Here: nobody can take one back, and the chain grows. */
 bool check_audit(struct readiness *r)
 {
     struct rows rows;

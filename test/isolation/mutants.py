@@ -16,7 +16,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPY = ROOT / "build-mutants"
 MATRIX, FOREIGN, WALLS, ROUTES = (f"test/isolation/test_{n}.py" for n in ("matrix", "foreign", "walls", "routes"))
-AUTH = "test/api/test_auth.py"
+AUTH = "test/identity/test_auth.py"
 
 POLICY = """
 DROP POLICY tenant ON {0};

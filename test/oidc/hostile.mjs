@@ -1,4 +1,4 @@
-// hostile.mjs - an OpenID provider that answers wrongly in the one way it is told, for test/api/test_oidc.py. Prints its address; PUT /control
+// hostile.mjs - an OpenID provider that answers wrongly in the one way it is told, for test/identity/test_oidc.py. Prints its address; PUT /control
 // {fault, claims, sign} says what comes next, GET /asked what was asked for since then. Signs whoever comes in at once.
 import { createServer } from 'node:http';
 import { createHash, createHmac, createPublicKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';

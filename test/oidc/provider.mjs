@@ -1,4 +1,4 @@
-// provider.mjs - a real OpenID provider (oidc-provider) for test/api/test_oidc.py. Takes {redirect_uri, alg, auth_method, id_token_claims, accounts}
+// provider.mjs - a real OpenID provider (oidc-provider) for test/identity/test_oidc.py. Takes {redirect_uri, alg, auth_method, id_token_claims, accounts}
 // as JSON on its first line of input, accounts: {login: claims}; prints its issuer; ends with its input.
 import { createServer } from 'node:http';
 import { generateKeyPairSync } from 'node:crypto';

@@ -1,4 +1,4 @@
-/* test_jws.c - the RFCs' own examples, and the keys that must not verify anything. What a whole token may look like is test/api/test_oidc.py's. */
+/* test_jws.c - the RFCs' own examples, and the keys that must not verify anything. What a whole token may look like is test/identity/test_oidc.py's. */
 #include "crypto/jws.h"
 
 #include <setjmp.h>
