@@ -1,9 +1,10 @@
-import { Kbd, Modal, Table } from '@mantine/core';
+import { Kbd, Table } from '@mantine/core';
 import { useEffect } from 'react';
 import { useLocation } from 'wouter';
 import { searchBoxId } from '@/features/search/SearchBox';
 import { chooseFiles } from '@/features/upload/uploads';
 import { texts } from '@/shared/texts';
+import { Dialog } from '@/shared/ui/Dialog';
 
 interface ShortcutsProps {
   opened: boolean;
@@ -32,14 +33,7 @@ export function Shortcuts({ opened, onOpen, onClose }: ShortcutsProps) {
   }, [navigate, onOpen]);
 
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      title={texts.shell.shortcuts.title}
-      centered
-      lockScroll={false}
-      closeButtonProps={{ 'aria-label': texts.close }}
-    >
+    <Dialog opened={opened} onClose={onClose} title={texts.shell.shortcuts.title}>
       <Table>
         <Table.Tbody>
           {texts.shell.shortcuts.rows.map(([key, meaning]) => (
@@ -52,7 +46,7 @@ export function Shortcuts({ opened, onOpen, onClose }: ShortcutsProps) {
           ))}
         </Table.Tbody>
       </Table>
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -1,7 +1,7 @@
-import { Alert, Button, PasswordInput, TextInput } from '@mantine/core';
+import { Button, PasswordInput, TextInput } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { type FormEvent } from 'react';
-import { Link, useSearchParams } from 'wouter';
+import { useSearchParams } from 'wouter';
 import { identity } from '@/shared/api/identity';
 import { formText } from '@/shared/lib/formText';
 import { usePageTitle } from '@/shared/lib/usePageTitle';
@@ -9,6 +9,7 @@ import { texts } from '@/shared/texts';
 import { AuthFrame } from './AuthFrame';
 import classes from './AuthFrame.module.css';
 import { fieldState, FormError } from './FormError';
+import { LinkEnd } from './LinkEnd';
 
 /* Where the link of an invitation leads. Somebody new chooses name and password; who has an account gives its password. */
 export default function AcceptPage() {
@@ -23,16 +24,7 @@ export default function AcceptPage() {
     accept.mutate({ token, password: formText(form, 'password'), ...(name === '' ? {} : { name }) });
   };
   if (token === '' || accept.isSuccess)
-    return (
-      <AuthFrame title={texts.auth.acceptTitle}>
-        <Alert mb="md" role="status" color={accept.isSuccess ? 'green' : 'red'}>
-          {accept.isSuccess ? texts.auth.accepted : texts.auth.linkMissing}
-        </Alert>
-        <Button component={Link} href="/sign-in" fullWidth>
-          {texts.auth.signIn}
-        </Button>
-      </AuthFrame>
-    );
+    return <LinkEnd title={texts.auth.acceptTitle} done={accept.isSuccess ? texts.auth.accepted : null} />;
   return (
     <AuthFrame title={texts.auth.acceptTitle}>
       <form className={classes.form} onSubmit={submit}>

@@ -1,7 +1,7 @@
-import { Alert, Button, PasswordInput } from '@mantine/core';
+import { Button, PasswordInput } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { type FormEvent } from 'react';
-import { Link, useSearchParams } from 'wouter';
+import { useSearchParams } from 'wouter';
 import { identity } from '@/shared/api/identity';
 import { formText } from '@/shared/lib/formText';
 import { usePageTitle } from '@/shared/lib/usePageTitle';
@@ -9,6 +9,7 @@ import { texts } from '@/shared/texts';
 import { AuthFrame } from './AuthFrame';
 import classes from './AuthFrame.module.css';
 import { fieldState, FormError } from './FormError';
+import { LinkEnd } from './LinkEnd';
 
 /* Where the link of the reset mail leads: a new password for the account it was made for. */
 export default function ResetPage() {
@@ -24,16 +25,7 @@ export default function ResetPage() {
     reset.mutate(formText(new FormData(event.currentTarget), 'password'));
   };
   if (token === '' || reset.isSuccess)
-    return (
-      <AuthFrame title={texts.auth.resetTitle}>
-        <Alert mb="md" role="status" color={reset.isSuccess ? 'green' : 'red'}>
-          {reset.isSuccess ? texts.auth.resetDone : texts.auth.linkMissing}
-        </Alert>
-        <Button component={Link} href="/sign-in" fullWidth>
-          {texts.auth.signIn}
-        </Button>
-      </AuthFrame>
-    );
+    return <LinkEnd title={texts.auth.resetTitle} done={reset.isSuccess ? texts.auth.resetDone : null} />;
   return (
     <AuthFrame title={texts.auth.resetTitle}>
       <form className={classes.form} onSubmit={submit}>

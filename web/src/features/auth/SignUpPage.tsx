@@ -5,6 +5,7 @@ import { Link, Redirect } from 'wouter';
 import { api, type Registration } from '@/shared/api/api';
 import { session } from '@/shared/api/client';
 import { ApiError } from '@/shared/api/problem';
+import { formText } from '@/shared/lib/formText';
 import { useStore } from '@/shared/lib/store';
 import { usePageTitle } from '@/shared/lib/usePageTitle';
 import { texts } from '@/shared/texts';
@@ -56,15 +57,11 @@ export default function SignUpPage() {
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    const value = (name: string) => {
-      const entry = form.get(name);
-      return typeof entry === 'string' ? entry : '';
-    };
     register.mutate({
-      name: value('name').trim(),
-      organization: value('organization').trim(),
-      email: value('email').trim(),
-      password: value('password'),
+      name: formText(form, 'name').trim(),
+      organization: formText(form, 'organization').trim(),
+      email: formText(form, 'email').trim(),
+      password: formText(form, 'password'),
     });
   };
   const error = register.error;

@@ -1,9 +1,9 @@
 import { Button, Group, Table } from '@mantine/core';
-import { useInfiniteQuery } from '@tanstack/react-query';
 import Trash from 'lucide-react/icons/trash-2';
 import { Link } from 'wouter';
 import { api } from '@/shared/api/api';
 import { useMe } from '@/shared/lib/useMe';
+import { usePages } from '@/shared/lib/usePages';
 import { usePageTitle } from '@/shared/lib/usePageTitle';
 import { texts } from '@/shared/texts';
 import card from '@/shared/ui/card.module.css';
@@ -18,13 +18,8 @@ export default function TrashPage() {
   usePageTitle(texts.trash.title);
   const { can } = useMe();
   const { restore } = useTrash();
-  const list = useInfiniteQuery({
-    queryKey: ['trash'],
-    queryFn: ({ pageParam, signal }) => api.documents({ trashed: true, limit: 50, cursor: pageParam }, { signal }),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_cursor,
-  });
-  const documents = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const list = usePages(['trash'], api.documents, { trashed: true });
+  const documents = list.items;
 
   return (
     <>

@@ -1,5 +1,4 @@
 import { ActionIcon, Badge, Button } from '@mantine/core';
-import { useInfiniteQuery } from '@tanstack/react-query';
 import Download from 'lucide-react/icons/download';
 import UploadIcon from 'lucide-react/icons/upload';
 import { chooseFiles } from '@/features/upload/uploads';
@@ -7,6 +6,7 @@ import { api } from '@/shared/api/api';
 import type { DmsDocument } from '@/shared/api/types';
 import { formatBytes } from '@/shared/lib/format';
 import { useMe } from '@/shared/lib/useMe';
+import { usePages } from '@/shared/lib/usePages';
 import { texts } from '@/shared/texts';
 import { LoadError, PageSkeleton } from '@/shared/ui/states';
 import { Time } from '@/shared/ui/Time';
@@ -19,15 +19,11 @@ interface VersionsProps {
 
 export function Versions({ document, onDownload }: VersionsProps) {
   const { can } = useMe();
-  const list = useInfiniteQuery({
-    queryKey: ['versions', document.id, document.version],
-    queryFn: ({ pageParam, signal }) => api.documentVersions(document.id, { limit: 50, cursor: pageParam }, { signal }),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_cursor,
-  });
+  const list = usePages(['versions', document.id, document.version], (query, options) =>
+    api.documentVersions(document.id, query, options),
+  );
   if (list.isPending) return <PageSkeleton rows={3} />;
   if (list.isError) return <LoadError error={list.error} onRetry={() => void list.refetch()} />;
-  const versions = list.data.pages.flatMap((page) => page.items);
   return (
     <>
       {can('document.update') && (
@@ -41,7 +37,7 @@ export function Versions({ document, onDownload }: VersionsProps) {
         </Button>
       )}
       <ol className={classes.list}>
-        {versions.map((version) => (
+        {list.items.map((version) => (
           <li key={version.version} className={classes.row}>
             <div className={classes.words}>
               <span className={classes.title}>

@@ -1,15 +1,4 @@
-import {
-  ActionIcon,
-  Button,
-  Code,
-  Group,
-  Modal,
-  NativeSelect,
-  Table,
-  Text,
-  TextInput,
-  VisuallyHidden,
-} from '@mantine/core';
+import { ActionIcon, Button, Code, Group, NativeSelect, Table, Text, TextInput, VisuallyHidden } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import KeyRound from 'lucide-react/icons/key-round';
 import Plus from 'lucide-react/icons/plus';
@@ -29,6 +18,7 @@ import { texts } from '@/shared/texts';
 import card from '@/shared/ui/card.module.css';
 import { Confirm } from '@/shared/ui/Confirm';
 import { CopyButton } from '@/shared/ui/CopyButton';
+import { Dialog } from '@/shared/ui/Dialog';
 import { notifyDone } from '@/shared/ui/notify';
 import { PageHeader } from '@/shared/ui/PageHeader';
 import { LoadError, Message, PageSkeleton } from '@/shared/ui/states';
@@ -167,15 +157,11 @@ function ReplaceSecret({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => voi
   });
   const secret = rotate.data?.key;
   return (
-    <Modal
-      opened
+    <Dialog
       onClose={onClose}
       closeOnClickOutside={secret === undefined}
       title={secret === undefined ? texts.keys.rotateTitle : texts.keys.onceTitle}
-      centered
       size="lg"
-      lockScroll={false}
-      closeButtonProps={{ 'aria-label': texts.close }}
     >
       {secret === undefined ? (
         <div className={classes.form}>
@@ -192,7 +178,7 @@ function ReplaceSecret({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => voi
       ) : (
         <Secret secret={secret} onClose={onClose} />
       )}
-    </Modal>
+    </Dialog>
   );
 }
 
@@ -228,15 +214,11 @@ function CreateKey({ onClose }: { onClose: () => void }) {
   const secret = create.data?.key;
 
   return (
-    <Modal
-      opened
+    <Dialog
       onClose={onClose}
       closeOnClickOutside={secret === undefined}
       title={secret === undefined ? texts.keys.create : texts.keys.onceTitle}
-      centered
       size="lg"
-      lockScroll={false}
-      closeButtonProps={{ 'aria-label': texts.close }}
     >
       {secret === undefined ? (
         <form className={classes.form} onSubmit={submit}>
@@ -283,7 +265,7 @@ function CreateKey({ onClose }: { onClose: () => void }) {
       ) : (
         <Secret secret={secret} onClose={onClose} />
       )}
-    </Modal>
+    </Dialog>
   );
 }
 

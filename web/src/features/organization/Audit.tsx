@@ -1,4 +1,4 @@
-import { Alert, Button, Code, Group, Modal, Table, TextInput, UnstyledButton } from '@mantine/core';
+import { Alert, Button, Code, Group, Table, TextInput, UnstyledButton } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useDeferredValue, useState } from 'react';
 import { identity } from '@/shared/api/identity';
@@ -9,6 +9,7 @@ import { useMe } from '@/shared/lib/useMe';
 import { usePages } from '@/shared/lib/usePages';
 import { texts } from '@/shared/texts';
 import card from '@/shared/ui/card.module.css';
+import { Dialog } from '@/shared/ui/Dialog';
 import classes from '@/shared/ui/form.module.css';
 import { LoadError, Message, PageSkeleton } from '@/shared/ui/states';
 import { Time } from '@/shared/ui/Time';
@@ -110,15 +111,7 @@ function AuditTable({ rows, onOpen }: { rows: AuditRow[]; onOpen: (row: AuditRow
 
 function Details({ row, onClose }: { row: AuditRow; onClose: () => void }) {
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={row.action}
-      centered
-      size="lg"
-      lockScroll={false}
-      closeButtonProps={{ 'aria-label': texts.close }}
-    >
+    <Dialog onClose={onClose} title={row.action} size="lg">
       <div className={classes.section}>
         <div>
           {formatTime(row.at)}, {actorOf(row)}, {row.ip ?? texts.none}
@@ -135,7 +128,7 @@ function Details({ row, onClose }: { row: AuditRow; onClose: () => void }) {
           {words.seal}: {row.hash ?? words.notSealed}
         </div>
       </div>
-    </Modal>
+    </Dialog>
   );
 }
 

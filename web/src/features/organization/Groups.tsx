@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, Modal, NativeSelect, TextInput } from '@mantine/core';
+import { ActionIcon, Button, Group, NativeSelect, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import Trash from 'lucide-react/icons/trash-2';
 import Users from 'lucide-react/icons/users';
@@ -13,6 +13,7 @@ import { usePages } from '@/shared/lib/usePages';
 import { texts } from '@/shared/texts';
 import card from '@/shared/ui/card.module.css';
 import { Confirm } from '@/shared/ui/Confirm';
+import { Dialog } from '@/shared/ui/Dialog';
 import classes from '@/shared/ui/form.module.css';
 import { notifyDone } from '@/shared/ui/notify';
 import { LoadError, Message, PageSkeleton } from '@/shared/ui/states';
@@ -146,14 +147,7 @@ function GroupMembers({ group, onClose }: { group: MemberGroup; onClose: () => v
     if (user !== '') add.mutate(user);
   };
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={words.open(group.name)}
-      centered
-      lockScroll={false}
-      closeButtonProps={{ 'aria-label': texts.close }}
-    >
+    <Dialog onClose={onClose} title={words.open(group.name)}>
       {inside.isPending ? (
         <PageSkeleton rows={2} />
       ) : (
@@ -189,6 +183,6 @@ function GroupMembers({ group, onClose }: { group: MemberGroup; onClose: () => v
           </Group>
         </form>
       )}
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,10 +1,11 @@
-import { Button, Group, Modal, NativeSelect, TextInput } from '@mantine/core';
+import { Button, Group, NativeSelect, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent } from 'react';
 import { fieldState, FormError } from '@/features/auth/FormError';
 import { identity } from '@/shared/api/identity';
 import { formText } from '@/shared/lib/formText';
 import { texts } from '@/shared/texts';
+import { Dialog } from '@/shared/ui/Dialog';
 import classes from '@/shared/ui/form.module.css';
 import { notifyDone } from '@/shared/ui/notify';
 import { roleFields, roleValue, useRoles } from './useRoles';
@@ -29,14 +30,7 @@ export function Invite({ onClose }: { onClose: () => void }) {
     invite.mutate({ email: formText(form, 'email').trim(), ...roleFields(formText(form, 'role'), roles) });
   };
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={words.inviteTitle}
-      centered
-      lockScroll={false}
-      closeButtonProps={{ 'aria-label': texts.close }}
-    >
+    <Dialog onClose={onClose} title={words.inviteTitle}>
       <form className={classes.form} onSubmit={submit}>
         <FormError error={invite.error} />
         <TextInput
@@ -64,6 +58,6 @@ export function Invite({ onClose }: { onClose: () => void }) {
           </Button>
         </Group>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

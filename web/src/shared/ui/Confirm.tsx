@@ -1,5 +1,6 @@
-import { Button, Group, Modal, Text } from '@mantine/core';
+import { Button, Group, Text } from '@mantine/core';
 import { texts } from '@/shared/texts';
+import { Dialog } from './Dialog';
 
 interface ConfirmProps {
   opened: boolean;
@@ -11,17 +12,9 @@ interface ConfirmProps {
   onClose: () => void;
 }
 
-/* lockScroll would put a <style> element into the page, which the server's policy forbids; base.css does it instead. */
 export function Confirm({ opened, title, text, action, busy, onConfirm, onClose }: ConfirmProps) {
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      title={title}
-      centered
-      lockScroll={false}
-      closeButtonProps={{ 'aria-label': texts.close }}
-    >
+    <Dialog opened={opened} onClose={onClose} title={title}>
       <Text mb="lg">{text}</Text>
       <Group justify="flex-end">
         <Button variant="default" onClick={onClose}>
@@ -31,6 +24,6 @@ export function Confirm({ opened, title, text, action, busy, onConfirm, onClose 
           {action}
         </Button>
       </Group>
-    </Modal>
+    </Dialog>
   );
 }
