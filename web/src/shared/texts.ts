@@ -441,6 +441,11 @@ export const texts = {
     empty: { title: 'No keys yet', text: 'Create one for a script, an integration or an agent.' },
     name: 'Name',
     namePlaceholder: 'Nightly import',
+    holder: 'For',
+    holderHint: 'Members that are programs cannot sign in to make their own.',
+    me: 'Me',
+    of: (name: string) => `of ${name}`,
+    ofOther: 'of another member',
     access: 'May do',
     presets: {
       search: 'Read and search',

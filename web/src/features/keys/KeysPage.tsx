@@ -1,34 +1,31 @@
-import { ActionIcon, Button, Code, Group, NativeSelect, Table, Text, TextInput, VisuallyHidden } from '@mantine/core';
+import { ActionIcon, Button, Code, Group, Table, Text, VisuallyHidden } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import KeyRound from 'lucide-react/icons/key-round';
 import Plus from 'lucide-react/icons/plus';
 import RefreshCw from 'lucide-react/icons/refresh-cw';
 import Trash from 'lucide-react/icons/trash-2';
-import { type FormEvent, useState } from 'react';
-import { FormError, fieldState } from '@/features/auth/FormError';
+import { useState } from 'react';
 import { api } from '@/shared/api/api';
-import { apiBase } from '@/shared/api/client';
+import { identity } from '@/shared/api/identity';
 import type { ApiKey } from '@/shared/api/types';
 import { formatTime } from '@/shared/lib/format';
-import { formText } from '@/shared/lib/formText';
 import { useMe } from '@/shared/lib/useMe';
 import { usePages } from '@/shared/lib/usePages';
 import { usePageTitle } from '@/shared/lib/usePageTitle';
+import { useWhole } from '@/shared/lib/useWhole';
 import { texts } from '@/shared/texts';
 import card from '@/shared/ui/card.module.css';
 import { Confirm } from '@/shared/ui/Confirm';
-import { CopyButton } from '@/shared/ui/CopyButton';
 import { Dialog } from '@/shared/ui/Dialog';
 import { notifyDone } from '@/shared/ui/notify';
 import { PageHeader } from '@/shared/ui/PageHeader';
 import { LoadError, Message, PageSkeleton } from '@/shared/ui/states';
 import { Time } from '@/shared/ui/Time';
+import { CreateKey } from './CreateKey';
 import classes from './KeysPage.module.css';
+import { Secret } from './Secret';
 
-const dayMs = 86_400_000;
 const overlapS = 86_400; /* how long the old secret goes on working */
-const readScopes = ['document.read', 'document.download', 'folder.read', 'search.query', 'ask.query'];
-const writeScopes = [...readScopes, 'document.create', 'document.update'];
 
 export default function KeysPage() {
   usePageTitle(texts.keys.title);
@@ -76,6 +73,7 @@ function KeyTable({ keys }: { keys: ApiKey[] }) {
     },
     onSettled: () => setDoomed(null),
   });
+  const holderOf = useHolders(keys);
   const { columns } = texts.keys;
   return (
     <div className={card.card}>
@@ -98,6 +96,7 @@ function KeyTable({ keys }: { keys: ApiKey[] }) {
               <Table.Td>
                 <div className={classes.name}>{key.name}</div>
                 <Code>{key.prefix}…</Code>
+                <Holder name={holderOf(key)} />
               </Table.Td>
               <Table.Td className={classes.wide} title={key.scopes.join(', ')}>
                 {texts.keys.scopes(key.scopes.length)}
@@ -148,6 +147,19 @@ function KeyTable({ keys }: { keys: ApiKey[] }) {
   );
 }
 
+/* Whose a key is: null for one's own, undefined for somebody whose name is not known. */
+function useHolders(keys: ApiKey[]): (key: ApiKey) => string | null | undefined {
+  const { me, can } = useMe();
+  const isMine = (key: ApiKey) => me === undefined || key.user_id === me.user.id;
+  const members = useWhole('members', identity.members, can('member.read') && !keys.every(isMine));
+  return (key) => (isMine(key) ? null : members.find((member) => member.user_id === key.user_id)?.name);
+}
+
+function Holder({ name }: { name: string | null | undefined }) {
+  if (name === null) return null;
+  return <div className={classes.holder}>{name === undefined ? texts.keys.ofOther : texts.keys.of(name)}</div>;
+}
+
 /* Asks first, then shows the new secret once. */
 function ReplaceSecret({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {
   const client = useQueryClient();
@@ -179,115 +191,5 @@ function ReplaceSecret({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => voi
         <Secret secret={secret} onClose={onClose} />
       )}
     </Dialog>
-  );
-}
-
-function CreateKey({ onClose }: { onClose: () => void }) {
-  const client = useQueryClient();
-  const { me } = useMe();
-  const [access, setAccess] = useState<keyof typeof texts.keys.presets>('search');
-  const mine = me?.permissions ?? [];
-  const scopes = { search: readScopes, write: writeScopes, all: mine }[access].filter((scope) => mine.includes(scope));
-  const create = useMutation({
-    meta: { ownError: true },
-    mutationFn: ({ name, days, addresses }: { name: string; days: number | null; addresses: string[] }) =>
-      api.createApiKey({
-        name,
-        type: 'sk',
-        scopes,
-        ...(addresses.length === 0 ? {} : { allowed_ips: addresses }),
-        ...(days === null ? {} : { expires_at: new Date(Date.now() + days * dayMs).toISOString() }),
-      }),
-    onSuccess: () => client.invalidateQueries({ queryKey: ['api-keys'] }),
-  });
-  const submit = (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget);
-    const days = Number(form.get('expires'));
-    const addresses = formText(form, 'allowed_ips').split(/[\s,]+/);
-    create.mutate({
-      name: formText(form, 'name').trim(),
-      days: Number.isFinite(days) ? days : null,
-      addresses: addresses.filter((address) => address !== ''),
-    });
-  };
-  const secret = create.data?.key;
-
-  return (
-    <Dialog
-      onClose={onClose}
-      closeOnClickOutside={secret === undefined}
-      title={secret === undefined ? texts.keys.create : texts.keys.onceTitle}
-      size="lg"
-    >
-      {secret === undefined ? (
-        <form className={classes.form} onSubmit={submit}>
-          <FormError error={create.error} />
-          <TextInput
-            name="name"
-            label={texts.keys.name}
-            placeholder={texts.keys.namePlaceholder}
-            required
-            maxLength={100}
-            data-autofocus
-            {...fieldState(create.error, 'name')}
-          />
-          <NativeSelect
-            label={texts.keys.access}
-            value={access}
-            onChange={(event) => setAccess(event.currentTarget.value as typeof access)}
-            data={Object.entries(texts.keys.presets).map(([value, label]) => ({ value, label }))}
-          />
-          <Text size="xs" c="dimmed">
-            {scopes.join(', ')}
-          </Text>
-          <NativeSelect
-            name="expires"
-            label={texts.keys.expires}
-            defaultValue="90"
-            data={Object.entries(texts.keys.expiries).map(([value, label]) => ({ value, label }))}
-          />
-          <TextInput
-            name="allowed_ips"
-            label={texts.keys.addresses}
-            description={texts.keys.addressesHint}
-            {...fieldState(create.error, 'allowed_ips')}
-          />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {texts.cancel}
-            </Button>
-            <Button type="submit" loading={create.isPending}>
-              {texts.keys.create}
-            </Button>
-          </Group>
-        </form>
-      ) : (
-        <Secret secret={secret} onClose={onClose} />
-      )}
-    </Dialog>
-  );
-}
-
-function Secret({ secret, onClose }: { secret: string; onClose: () => void }) {
-  const example = `curl -H 'X-API-Key: ${secret}' \\\n  '${location.origin}${apiBase}/search?q=contract'`;
-  return (
-    <div className={classes.form}>
-      <Text>{texts.keys.onceText}</Text>
-      <div className={classes.secret}>
-        <code data-testid="api-key">{secret}</code>
-        <CopyButton value={secret} />
-      </div>
-      <Text size="sm" fw={550}>
-        {texts.keys.tryIt}
-      </Text>
-      <div className={classes.secret}>
-        <code>{example}</code>
-        <CopyButton value={example} />
-      </div>
-      <Group justify="flex-end">
-        <Button onClick={onClose}>{texts.keys.done}</Button>
-      </Group>
-    </div>
   );
 }

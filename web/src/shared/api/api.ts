@@ -41,6 +41,7 @@ export interface NewApiKey {
   type: 'sk' | 'pk';
   expires_at?: string;
   allowed_ips?: string[];
+  user_id?: string /* a member with the role API_Only; else it is one's own */;
 }
 
 export const api = {

@@ -193,6 +193,7 @@ export interface ApiKey {
   prefix: string;
   type: 'sk' | 'pk';
   scopes: string[];
+  user_id: string /* whose key it is */;
   created_at: string;
   last_used_at?: string | null;
   expires_at?: string | null;
