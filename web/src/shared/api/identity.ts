@@ -7,6 +7,7 @@ import type {
   MemberGroup,
   Organization,
   Page,
+  Permission,
   Role,
   SessionRow,
   Tokens,
@@ -15,6 +16,12 @@ import type {
 
 type Signal = { signal?: AbortSignal };
 const at = encodeURIComponent;
+
+export interface RoleGiven {
+  name: string;
+  description: string;
+  permissions: string[];
+}
 
 export const identity = {
   forgot: (email: string) =>
@@ -66,7 +73,10 @@ export const identity = {
   addToGroup: (id: string, user: string) => fetchJson<void>(`/groups/${at(id)}/members/${at(user)}`, { method: 'PUT' }),
   takeFromGroup: (id: string, user: string) =>
     fetchJson<void>(`/groups/${at(id)}/members/${at(user)}`, { method: 'DELETE' }),
-  roles: ({ signal }: Signal = {}) => fetchJson<{ items: Role[] }>('/roles', { signal }),
+  roles: ({ signal }: Signal = {}) => fetchJson<{ items: Role[]; permissions: Permission[] }>('/roles', { signal }),
+  createRole: (json: RoleGiven) => fetchJson<Role>('/roles', { method: 'POST', json }),
+  changeRole: (id: string, json: Partial<RoleGiven>) => fetchJson<Role>(`/roles/${at(id)}`, { method: 'PATCH', json }),
+  deleteRole: (id: string) => fetchJson<void>(`/roles/${at(id)}`, { method: 'DELETE' }),
 
   audit: (query: Query, { signal }: Signal = {}) => fetchJson<Page<AuditRow>>('/audit', { query, signal }),
   verifyAudit: () => fetchJson<{ ok: boolean; rows: number; first_bad: string | number | null }>('/audit/verify'),

@@ -161,6 +161,12 @@ export interface Role {
   permissions: string[];
 }
 
+/** What a role may allow. */
+export interface Permission {
+  name: string;
+  description: string;
+}
+
 export interface Organization {
   id: string;
   name: string;
