@@ -126,7 +126,12 @@ export const texts = {
 
   account: {
     title: 'Account and security',
-    tabs: { password: 'Password', sessions: 'Sessions', second: 'Two-step sign-in' },
+    tabs: {
+      password: 'Password',
+      sessions: 'Sessions',
+      second: 'Two-step sign-in',
+      providers: 'Sign-in providers',
+    },
     password: {
       text: 'Changing it signs you out everywhere else.',
       change: 'Change password',
@@ -160,6 +165,24 @@ export const texts = {
       off: 'Turn off',
       offText: 'Enter your password to turn it off.',
       offDone: 'Two-step sign-in is off.',
+    },
+    providers: {
+      text: 'Accounts elsewhere with which you can sign in here, besides or instead of your password.',
+      link: (label: string) => `Link ${label}`,
+      linked: (label: string) => `You can sign in with ${label} from now on.`,
+      failed: 'Linking did not work. Try again.',
+      failures: {
+        identity_taken: 'That account is linked to somebody else here already.',
+        provider_denied: 'Linking was not allowed there. Nothing has changed.',
+        provider_unavailable: 'The provider does not answer. Try again later.',
+      } as Record<string, string>,
+      lastUsed: 'last used',
+      never: 'never',
+      unlink: 'Unlink',
+      unlinkFor: (name: string) => `Unlink ${name}`,
+      unlinkTitle: 'Unlink this account?',
+      unlinkText: (name: string) => `You can no longer sign in with ${name}.`,
+      unlinked: (label: string) => `${label} is unlinked.`,
     },
   },
 

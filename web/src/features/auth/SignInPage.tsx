@@ -19,6 +19,7 @@ export default function SignInPage() {
   usePageTitle(texts.auth.signIn);
   const [search] = useSearchParams();
   const state = useStore(session.state);
+  const [cameSignedIn] = useState(state.signedIn);
   const client = useQueryClient();
   const [codeWanted, setCodeWanted] = useState(false);
   const login = useMutation({
@@ -35,7 +36,8 @@ export default function SignInPage() {
   const elsewhere = useSignInElsewhere();
   const codeNeeded = login.variables?.otp === undefined && asksForCode(login.error);
   const withCode = codeWanted || asksForCode(login.error);
-  if (state.signedIn) return <Redirect to={destination(search.get('next'))} replace />;
+  if (state.signedIn)
+    return <Redirect to={cameSignedIn ? linkFailed(search) : destination(search.get('next'))} replace />;
 
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -106,6 +108,12 @@ export default function SignInPage() {
       </p>
     </AuthFrame>
   );
+}
+
+/* Who is signed in already and comes with an error wanted to link a provider: the server sends them here, too. */
+function linkFailed(search: URLSearchParams): string {
+  const error = search.get('error');
+  return error === null ? destination(search.get('next')) : '/account/providers?error=' + encodeURIComponent(error);
 }
 
 /* The password was right and a code is missing: the server says so in the field otp. */

@@ -22,7 +22,7 @@ export interface RequestOptions {
   headers?: Record<string, string>;
   signal?: AbortSignal;
   anonymous?: boolean;
-  cookies?: boolean /* only for the end of a sign-in elsewhere, which is bound to the browser that began it */;
+  cookies?: boolean /* only for sign-in by another provider, which is bound to the browser that began it */;
 }
 
 export const session = new Session({

@@ -3,6 +3,7 @@ import { fetchJson, request, type Query } from './client';
 import type {
   AuditRow,
   Invitation,
+  LinkedIdentity,
   Member,
   MemberGroup,
   Organization,
@@ -38,6 +39,12 @@ export const identity = {
     fetchJson<{ items: { name: string; label: string; start: string }[] }>('/auth/oidc', { anonymous: true, signal }),
   exchange: (code: string) =>
     fetchJson<Tokens>('/auth/oidc/exchange', { method: 'POST', json: { code }, anonymous: true, cookies: true }),
+
+  identities: ({ signal }: Signal = {}) => fetchJson<{ items: LinkedIdentity[] }>('/auth/identities', { signal }),
+  /* The answer's cookie ties the way back to this browser. */
+  link: (provider: string) =>
+    fetchJson<{ location: string }>(`/auth/oidc/${at(provider)}/link`, { method: 'POST', cookies: true }),
+  unlink: (id: string) => fetchJson<void>(`/auth/identities/${at(id)}`, { method: 'DELETE' }),
 
   sessions: ({ signal }: Signal = {}) => fetchJson<{ items: SessionRow[] }>('/auth/sessions', { signal }),
   endSession: (id: string) => fetchJson<void>(`/auth/sessions/${at(id)}`, { method: 'DELETE' }),

@@ -131,6 +131,15 @@ export interface SessionRow {
   user_agent: string | null;
 }
 
+/** An account at another provider with which somebody signs in. */
+export interface LinkedIdentity {
+  id: string;
+  provider: string;
+  email: string | null;
+  created_at: string;
+  last_used_at: string | null;
+}
+
 export interface Member {
   user_id: string;
   name: string;
