@@ -7,9 +7,11 @@ import Pencil from 'lucide-react/icons/pencil';
 import RefreshCw from 'lucide-react/icons/refresh-cw';
 import Trash from 'lucide-react/icons/trash-2';
 import UploadIcon from 'lucide-react/icons/upload';
+import Users from 'lucide-react/icons/users';
 import { useState } from 'react';
 import { Link, useLocation, useSearchParams } from 'wouter';
 import { useHistoryState } from 'wouter/use-browser-location';
+import { AccessDialog } from '@/features/access/AccessDialog';
 import { chooseFiles } from '@/features/upload/uploads';
 import { api } from '@/shared/api/api';
 import { ApiError } from '@/shared/api/problem';
@@ -145,6 +147,7 @@ function Header({ document, etag, actions }: PartProps & { etag: string | null }
   const [, navigate] = useLocation();
   const { can } = useMe();
   const [renaming, setRenaming] = useState(false);
+  const [sharing, setSharing] = useState(false);
   const inTrash = isInTrash(document);
   return (
     <div className={classes.header}>
@@ -195,6 +198,11 @@ function Header({ document, etag, actions }: PartProps & { etag: string | null }
                     {texts.document.reprocess}
                   </Menu.Item>
                 )}
+                {can('folder.grant') && (
+                  <Menu.Item leftSection={<Users size={16} aria-hidden />} onClick={() => setSharing(true)}>
+                    {texts.access.title}
+                  </Menu.Item>
+                )}
                 {can('document.delete') && (
                   <Menu.Item
                     color="red"
@@ -209,6 +217,7 @@ function Header({ document, etag, actions }: PartProps & { etag: string | null }
           )}
         </div>
       </div>
+      {sharing && <AccessDialog kind="documents" id={document.id} onClose={() => setSharing(false)} />}
     </div>
   );
 }

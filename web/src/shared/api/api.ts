@@ -1,10 +1,12 @@
 /* One function per operation of the API that the application uses. */
 import { fetchJson, fetchTagged, request, type Query } from './client';
 import type {
+  Access,
   ApiKey,
   DmsDocument,
   DocumentVersion,
   FileKind,
+  Grant,
   Job,
   Me,
   Page,
@@ -44,6 +46,13 @@ export interface NewApiKey {
   user_id?: string /* a member with the role API_Only; else it is one's own */;
 }
 
+export type AccessKind = 'documents' | 'folders';
+
+export interface AccessGiven {
+  restricted: boolean;
+  grants: Pick<Grant, 'principal_type' | 'principal_id' | 'level'>[];
+}
+
 export const api = {
   register: (json: Registration) =>
     fetchJson<{ verification: string | null }>('/auth/register', { method: 'POST', json, anonymous: true }),
@@ -78,6 +87,14 @@ export const api = {
     fetchJson<Page<DocumentVersion>>(`/documents/${at(id)}/versions`, { query, signal }),
   documentTimeline: (id: string, { signal }: Signal = {}) =>
     fetchJson<{ items: TimelineEntry[] }>(`/documents/${at(id)}/timeline`, { signal }),
+  access: (kind: AccessKind, id: string, { signal }: Signal = {}) =>
+    fetchTagged<Access>(`/${kind}/${at(id)}/permissions`, { signal }),
+  setAccess: (kind: AccessKind, id: string, json: AccessGiven, etag: string | null) =>
+    fetchTagged<Access>(`/${kind}/${at(id)}/permissions`, {
+      method: 'PUT',
+      json,
+      headers: etag === null ? {} : { 'If-Match': etag },
+    }),
   fileKinds: ({ signal }: Signal = {}) => fetchJson<{ items: FileKind[] }>('/documents/types', { signal }),
 
   search: (query: string, mode: SearchMode, limit: number, { signal }: Signal = {}) =>

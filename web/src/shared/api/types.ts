@@ -176,6 +176,24 @@ export interface Permission {
   description: string;
 }
 
+export type GrantLevel = 'read' | 'write' | 'manage';
+
+/** Access of a member, group or role to a folder or document. */
+export interface Grant {
+  principal_type: 'user' | 'group' | 'role';
+  principal_id: string /* of a built-in role its name */;
+  name: string | null;
+  level: GrantLevel;
+  folder?: { id: string; name: string } | null /* of an inherited one: where it stands, unless that may not be seen */;
+}
+
+export interface Access {
+  restricted: boolean /* nothing comes down from the folders above */;
+  everyone: boolean /* all members, as their role says */;
+  grants: Grant[];
+  inherited: Grant[];
+}
+
 export interface Organization {
   id: string;
   name: string;
