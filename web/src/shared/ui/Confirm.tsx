@@ -20,7 +20,7 @@ export function Confirm({ opened, title, text, action, busy, onConfirm, onClose 
         <Button variant="default" onClick={onClose}>
           {texts.cancel}
         </Button>
-        <Button color="red" loading={busy} onClick={onConfirm}>
+        <Button color="red.9" loading={busy} onClick={onConfirm}>
           {action}
         </Button>
       </Group>

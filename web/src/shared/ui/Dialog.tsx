@@ -22,6 +22,7 @@ export function Dialog({ opened = true, size = 'md', closeOnClickOutside = true,
       centered
       lockScroll={false}
       closeButtonProps={{ 'aria-label': texts.close }}
+      attributes={{ header: { role: 'presentation' } }} /* it is a <header>: a second banner of the page */
       {...rest}
     />
   );
