@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 from web_samples import five_kinds
-from web_steps import choose, sign_in, sign_up, wait_until_loaded, wait_until_ready
+from web_steps import choose, new_member, sign_in, sign_up, wait_until_loaded, wait_until_ready
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SIZES = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 380, "height": 760}}
@@ -40,21 +40,42 @@ PAGES = {
     "not-found": "/no/such/page",
 }
 
+PROVIDERS = {"items": [{"name": "oidc", "label": "The Firm", "start": "/api/v1/auth/oidc/oidc/start"}]}
+LINKED = {
+    "id": "0190d6f0-0000-7000-8000-000000000001",
+    "provider": "oidc",
+    "email": "ada@firm.test",
+    "created_at": "2026-01-01T00:00:00Z",
+    "last_used_at": None,
+}
+
 OUTSIDE = {"forgot": "/forgot", "reset": "/reset?token=x", "accept": "/accept?token=x"}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
-def test_every_page_fits_and_is_accessible(page, account, screenshots, scheme, size):
-    page.emulate_media(color_scheme=scheme)
+@pytest.fixture(params=["light", "dark"])
+def scheme(request):
+    return request.param
+
+
+@pytest.fixture
+def look(page, screenshots, scheme, size):
+    """look(name): a picture of the page or dialog that is open, which fits into the window and which axe finds nothing in."""
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     page.set_viewport_size(SIZES[size])
 
     def look(name: str) -> None:
-        expect(page.locator("main .mantine-Skeleton-root")).to_have_count(0)
+        expect(page.locator(".mantine-Skeleton-root")).to_have_count(0)
         page.screenshot(path=screenshots / f"{name}-{scheme}-{size}.png")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than the window"
+        for dialog in page.get_by_role("dialog").all():
+            assert dialog.evaluate("element => element.scrollWidth <= element.clientWidth"), f"{name} scrolls sideways"
         assert axe_violations(page) == [], name
 
+    return look
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_page_fits_and_is_accessible(page, account, look, scheme):
     page.goto("/sign-in")
     expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
     look("sign-in")
@@ -76,6 +97,61 @@ def test_every_page_fits_and_is_accessible(page, account, screenshots, scheme, s
     expect(page.get_by_role("region", name="Text of the document")).to_contain_text("lease")
     look("document")
     assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == scheme
+
+
+def furnish(dms, account) -> str:
+    """A role of one's own, a program with a key, and a document under a folder with grants; the document's id."""
+    robot = new_member(dms, account, "API_Only", "Nightly robot")
+    with dms.login(account["email"], account["password"]) as client:
+        members = client.ok("GET", "/members")["items"]
+        robot_id = next(member["user_id"] for member in members if member["email"] == robot["email"])
+        role = {"name": "Librarian", "description": "Keeps the shelves", "permissions": ["document.read", "folder.read"]}
+        client.ok("POST", "/roles", 201, json=role)
+        client.ok("POST", "/api-keys", 201, json={"name": "Import", "scopes": ["document.read"], "user_id": robot_id})
+        group = client.ok("POST", "/groups", 201, json={"name": "Legal"})
+        folder = client.ok("POST", "/folders", 201, json={"name": "Contracts"})
+        above = {"principal_type": "group", "principal_id": group["id"], "level": "write"}
+        client.ok("PUT", f"/folders/{folder['id']}/permissions", json={"restricted": True, "grants": [above]})
+        document = client.upload("# Lease\n\nSigned in May.\n", name="lease.md", folder_id=folder["id"])
+        here = [
+            {"principal_type": "user", "principal_id": robot_id, "level": "read"},
+            {"principal_type": "role", "principal_id": "Viewer", "level": "manage"},
+        ]
+        client.ok("PUT", f"/documents/{document['id']}/permissions", json={"restricted": False, "grants": here})
+    return document["id"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_dialog_fits_and_is_accessible(page, account, dms, look):
+    sign_up(page, account)
+    document = furnish(dms, account)
+    page.goto("/organization/roles")
+    page.get_by_role("button", name="Edit role Librarian").scroll_into_view_if_needed()
+    look("roles-own")
+    page.get_by_role("button", name="Edit role Librarian").click()
+    expect(page.get_by_role("checkbox", name="See folders")).to_be_checked()
+    look("role-dialog")
+    page.goto("/keys")
+    expect(page.get_by_text("of Nightly robot")).to_be_visible()
+    look("keys-of-others")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_label("For", exact=True)).to_be_visible()
+    look("key-dialog")
+    page.goto(f"/documents/{document}")
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("menuitem", name="Who can see this").click()
+    expect(page.get_by_role("region", name="From the folders above")).to_contain_text("Legal")
+    look("access-dialog")
+    page.get_by_role("checkbox", name="Only those named here").check()
+    look("access-dialog-restricted")
+    page.route("**/api/v1/auth/oidc", lambda route: route.fulfill(json=PROVIDERS))
+    page.route("**/api/v1/auth/identities", lambda route: route.fulfill(json={"items": [LINKED]}))
+    page.goto("/account/providers?linked=oidc")
+    expect(page.get_by_role("list", name="Sign-in providers")).to_contain_text("ada@firm.test")
+    look("providers")
+    page.get_by_role("button", name="Unlink The Firm").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    look("unlink")
 
 
 def test_the_colours_can_be_chosen_and_stay(signed_in):

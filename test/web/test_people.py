@@ -7,10 +7,7 @@ import re
 import time
 
 from playwright.sync_api import expect
-from web_steps import sign_in, sign_up
-
-STRONGER = "a much longer phrase than before 7"
-
+from web_steps import STRONGER, accept, invite, other_browser, sign_in, sign_up
 
 def code_of(secret: str, step: int = 0) -> str:
     """The code of RFC 6238 that an authenticator app shows for a key, `step` half minutes from now."""
@@ -18,29 +15,6 @@ def code_of(secret: str, step: int = 0) -> str:
     digest = hmac.new(key, (int(time.time()) // 30 + step).to_bytes(8, "big"), hashlib.sha1).digest()
     at = digest[19] & 15
     return f"{(int.from_bytes(digest[at:at + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06d}"
-
-
-def other_browser(browser, dms):
-    context = browser.new_context(base_url=dms.url, locale="en-GB")
-    return context, context.new_page()
-
-
-def invite(page, address: str, role: str) -> None:
-    page.goto("/organization")
-    page.get_by_role("button", name="Invite").click()
-    dialog = page.get_by_role("dialog", name="Invite somebody")
-    dialog.get_by_label("E-mail").fill(address)
-    dialog.get_by_label("Role").select_option(role)
-    dialog.get_by_role("button", name="Send invitation").click()
-    expect(dialog).to_have_count(0)
-
-
-def accept(page, dms, address: str, name: str) -> None:
-    page.goto(f"/accept?token={dms.mail_token(address)}")
-    page.get_by_label("Your name").fill(name)
-    page.get_by_role("textbox", name="Password").fill(STRONGER)
-    page.get_by_role("button", name="Join").click()
-    expect(page.get_by_text("You are in")).to_be_visible()
 
 
 def test_somebody_is_invited_joins_gets_another_role_and_is_removed(page, account, browser, dms):

@@ -4,6 +4,8 @@ import re
 
 from playwright.sync_api import Page, expect
 
+STRONGER = "a much longer phrase than before 7"
+
 
 def sign_up(page: Page, account: dict) -> None:
     page.goto("/sign-up")
@@ -72,3 +74,38 @@ def wait_until_loaded(page: Page, part: str) -> None:
             return
         page.wait_for_timeout(50)
     raise AssertionError(f"{part} was not fetched")
+
+
+def other_browser(browser, dms):
+    context = browser.new_context(base_url=dms.url, locale="en-GB")
+    return context, context.new_page()
+
+
+def invite(page: Page, address: str, role: str) -> None:
+    page.goto("/organization")
+    page.get_by_role("button", name="Invite").click()
+    dialog = page.get_by_role("dialog", name="Invite somebody")
+    dialog.get_by_label("E-mail").fill(address)
+    dialog.get_by_label("Role").select_option(role)
+    dialog.get_by_role("button", name="Send invitation").click()
+    expect(dialog).to_have_count(0)
+
+
+def accept(page: Page, dms, address: str, name: str) -> None:
+    page.goto(f"/accept?token={dms.mail_token(address)}")
+    page.get_by_label("Your name").fill(name)
+    page.get_by_role("textbox", name="Password").fill(STRONGER)
+    page.get_by_role("button", name="Join").click()
+    expect(page.get_by_text("You are in")).to_be_visible()
+
+
+def new_member(dms, account: dict, role: str, name: str) -> dict:
+    """Somebody with that role in the account's organization, invited and come by the API; what they sign in with."""
+    address = account["email"].replace("ada", name.split()[0].lower())
+    with dms.login(account["email"], account["password"]) as client:
+        client.ok("POST", "/invitations", 201, json={"email": address, "role": role})
+    token = dms.invitation_tokens(address)[-1]
+    with dms.http() as http:
+        answer = http.post("/api/v1/invitations/accept", json={"token": token, "name": name, "password": STRONGER})
+    assert answer.is_success, answer.text
+    return {"email": address, "password": STRONGER, "name": name}
