@@ -342,8 +342,8 @@ static int add_identity(struct arrival *x)
     if (!x->linked)
         return send_back(x->req, x->provider, "identity_taken", "");
     struct sb there = SB(&x->req->arena);
-    sb_printf(&there, "/?linked=%s", x->provider->name);
-    redirect(x->req, there.p ? there.p : "/");
+    sb_printf(&there, "/account/providers?linked=%s", x->provider->name);
+    redirect(x->req, there.p ? there.p : "/account/providers");
     return 0;
 }
 

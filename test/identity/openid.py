@@ -97,7 +97,7 @@ class Browser(httpx.Client):
         answer = self.get(back)
         assert answer.status_code == 302, answer.text
         there = urllib.parse.urlsplit(answer.headers["location"])
-        assert there.path in ("/sign-in", "/") and not there.netloc, there
+        assert there.path in ("/sign-in", "/account/providers") and not there.netloc, there
         if there.fragment:
             assert there.fragment.startswith("code=") and not there.query
             return there.fragment.removeprefix("code="), None

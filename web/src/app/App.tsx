@@ -96,10 +96,6 @@ function Inside() {
     const wanted = path + (search === '' ? '' : '?' + search);
     return <Redirect to={wanted === '/' ? '/sign-in' : '/sign-in?next=' + encodeURIComponent(wanted)} replace />;
   }
-  /* where the server sends the browser when a provider is linked */
-  const linked = new URLSearchParams(search).get('linked');
-  if (path === '/' && linked !== null)
-    return <Redirect to={'/account/providers?linked=' + encodeURIComponent(linked)} replace />;
   return (
     <Shell>
       <CrashGuard key={path}>
