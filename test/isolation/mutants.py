@@ -16,7 +16,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPY = ROOT / "build-mutants"
 MATRIX, FOREIGN, WALLS, ROUTES = (f"test/isolation/test_{n}.py" for n in ("matrix", "foreign", "walls", "routes"))
-AUTH = "test/identity/test_auth.py"
+AUTH, KEYS, SESSIONS = (f"test/identity/test_{n}.py" for n in ("auth", "api_keys", "sessions"))
 
 POLICY = """
 DROP POLICY tenant ON {0};
@@ -42,6 +42,8 @@ MUTANTS = [  # name, tests, (file, what stands there, what instead)...
     ("a key may all that its owner may", [MATRIX], ("src/api/authenticate.c", CEILING, "(void)role;")),
     ("a key may more than its owner", [MATRIX], ("src/api/authenticate.c", CEILING, "who->granted = key_ceiling(r);")),
     ("a key is made with more than its maker has", [AUTH], ("src/api/api_key.c", "else if (!(req->who.granted >> bit & 1))", "else if (bit > 64 && !(req->who.granted >> bit & 1))")),
+    ("a key is made for anybody", [KEYS], ("src/api/api_key.c", '!row_next(&r) || strcmp(row_text(&r, "role"), role_name(ROLE_API_ONLY)) != 0', "!row_next(&r)")),
+    ("a stream goes on after its session", [SESSIONS], ("src/api/event.c", "if (!still_holds(db, &all[i]))", "if (db == NULL && !still_holds(db, &all[i]))")),
     ("anybody but an Owner deletes the organization", [MATRIX], ("src/api/organization.c", "if (req->who.role != ROLE_OWNER)", "if (req->who.role == ROLE_COUNT)"),
      ("src/api/organization.c", "return who.role == ROLE_OWNER ? 0 :", "return who.role != ROLE_COUNT ? 0 :")),
     ("anybody removes members", [MATRIX], ("src/api/member.c", "if (!self && !(req->who.granted & PERM(member_remove)))", "if (!self && !req->who.granted)")),
@@ -73,9 +75,9 @@ def prepare():
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(source.read_bytes())
             target.chmod(source.stat().st_mode)
-    for folder in ("web/dist", "model"):
+    for folder in ("web/dist", "model", "build/.python"):
         if (ROOT / folder).exists() and not (COPY / folder).exists():
-            (COPY / folder).parent.mkdir(exist_ok=True)
+            (COPY / folder).parent.mkdir(parents=True, exist_ok=True)
             (COPY / folder).symlink_to(ROOT / folder)
     if not (COPY / "build" / "build.ninja").exists():
         done = run("meson", "setup", "build", "--buildtype=debugoptimized")
