@@ -13,7 +13,7 @@ SHORTEST, LONGEST, FEWEST = 8, 128, 20_000
 
 
 def words():
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "build/.python"))
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / ".python"))
     try:
         from zxcvbn.frequency_lists import FREQUENCY_LISTS
     except ImportError:

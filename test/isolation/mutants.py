@@ -75,7 +75,7 @@ def prepare():
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(source.read_bytes())
             target.chmod(source.stat().st_mode)
-    for folder in ("web/dist", "model", "build/.python"):
+    for folder in ("web/dist", "model", ".python"):
         if (ROOT / folder).exists() and not (COPY / folder).exists():
             (COPY / folder).parent.mkdir(parents=True, exist_ok=True)
             (COPY / folder).symlink_to(ROOT / folder)
