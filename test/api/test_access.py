@@ -248,39 +248,31 @@ def test_a_folder_that_a_grant_opens_below_a_hidden_one_stands_at_the_top(secret
 def test_events_reach_those_who_may_see_the_document(secret):
     o = secret
     allow(o, f"folders/{o.top}", True, ("user", user_id(o.viewer), "read"))
+    key = o.api_key(["folder.read"])  # of a person who listens too
     heard = {}
 
-    def listen(name, client, ready, until):
+    def listen(name, client, ready):
         with contextlib.suppress(httpx.HTTPError), client.stream("GET", "/events", timeout=60) as stream:
-            heard[name] = ""
-            lines = stream.iter_lines()
-            next(lines)
-            ready.set()
-            for line in lines:
-                heard[name] += line
-                if until[0] and until[0] in line and '"done"' in line:
-                    return
+            heard[name] = []
+            for line in stream.iter_lines():
+                heard[name].append(line)
+                ready.set()
 
-    until, threads = [None], []
-    key = o.api_key(["folder.read"])  # of a person who listens too
-    opened = threading.Event()
-    threading.Thread(target=listen, args=("key", key, opened, [None]), daemon=True).start()
-    assert opened.wait(20)
-    for name, client in (("owner", o), ("viewer", o.viewer), ("stranger", o.stranger), ("editor", o.editor)):
+    for name, client in (("key", key), ("owner", o), ("viewer", o.viewer), ("stranger", o.stranger), ("editor", o.editor)):
         ready = threading.Event()
-        threads.append(threading.Thread(target=listen, args=(name, client, ready, until)))
-        threads[-1].start()
+        threading.Thread(target=listen, args=(name, client, ready), daemon=True).start()
         assert ready.wait(20)
-    hidden = o.upload(f"News of the {CANARY}", name="news.txt", folder_id=o.inner)
-    o.wait_processed(hidden["id"])
-    until[0] = o.upload("News for everybody", name="all.txt")["id"]
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
-    assert hidden["id"] not in heard["key"] and until[0] not in heard.pop("key"), "without document.read nothing of documents"
-    assert all(until[0] in text for text in heard.values())
-    assert hidden["id"] in heard["owner"] and hidden["id"] in heard["viewer"]
-    assert hidden["id"] not in heard["stranger"] and hidden["id"] not in heard["editor"]
+
+    def told(name, document):
+        return any(document in line and '"done"' in line for line in list(heard[name]))
+    hidden = o.upload(f"News of the {CANARY}", name="news.txt", folder_id=o.inner)["id"]
+    o.wait_processed(hidden)
+    everybodys = o.upload("News for everybody", name="all.txt")["id"]
+    wait_for(lambda: all(told(name, everybodys) for name in heard if name != "key"), 60, "all to hear of what all may see")
+    text = {name: "".join(lines) for name, lines in heard.items()}
+    assert hidden not in text["key"] and everybodys not in text["key"], "without document.read nothing of documents"
+    assert hidden in text["owner"] and hidden in text["viewer"]
+    assert hidden not in text["stranger"] and hidden not in text["editor"]
 
 
 def test_the_owner_of_a_restricted_document_keeps_it(org):
