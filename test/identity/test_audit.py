@@ -162,7 +162,7 @@ NOT_NOTED = {
 
 def test_every_route_that_changes_something_is_in_the_table():
     for test in BY_TESTS_OF_THEIR_OWN.values():
-        assert test in globals() or "audit" in (ROOT / "test/api" / test).read_text(), test
+        assert test in globals() or "audit" in (ROOT / "test/identity" / test).read_text(), test
     assert CHANGING == set(ACTS) | set(NOT_NOTED) | set(BY_TESTS_OF_THEIR_OWN), "a new route: say in ACTS which row it leaves"
 
 

@@ -174,6 +174,7 @@ def test_the_keyboard_is_enough(signed_in):
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.press("Escape")
+    expect(page.get_by_role("searchbox")).not_to_be_focused()  # else the letter would be typed there
     with page.expect_file_chooser():
         page.keyboard.press("u")
     page.goto("/trash")

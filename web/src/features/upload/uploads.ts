@@ -23,6 +23,12 @@ export function chooseFiles(target: string | null = null): void {
   const input = document.createElement('input');
   input.type = 'file';
   input.multiple = target === null;
-  input.onchange = () => uploads.add(Array.from(input.files ?? []), target);
+  input.hidden = true;
+  input.oncancel = () => input.remove();
+  input.onchange = () => {
+    uploads.add(Array.from(input.files ?? []), target);
+    input.remove();
+  };
+  document.body.append(input); /* one that stands nowhere may be collected while its dialog is open */
   input.click();
 }
