@@ -73,7 +73,10 @@ def context(browser, dms, complaints):
 
 @pytest.fixture
 def page(context):
-    return context.new_page()
+    """One that holds file choosers from the beginning: asked for only when one is about to open, they may be cancelled before that has reached the browser."""
+    page = context.new_page()
+    page.on("filechooser", lambda chooser: None)
+    return page
 
 
 @pytest.fixture
