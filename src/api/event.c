@@ -231,8 +231,8 @@ static void end_numbered(struct event_hub *h, uint64_t number)
     pthread_mutex_unlock(&h->lock);
 }
 
-/* Whether it may go on. When the database cannot say, it may: nobody can be told anything meanwhile. */
-static bool still_holds(struct db *db, const struct subscriber *s)
+/* 1: it may go on. 0: it has ended. -1: the database cannot say. */
+static int still_holds(struct db *db, const struct subscriber *s)
 {
     struct arena     a = ARENA(EVENT_ARENA);
     struct principal now = s->who;
@@ -240,7 +240,9 @@ static bool still_holds(struct db *db, const struct subscriber *s)
 
     int rc = api_principal_renew(db, &a, s->ip, &now, &err);
     arena_free(&a);
-    return rc < 0 ? err.code != ERR_UNAUTHORIZED && err.code != ERR_FORBIDDEN : hears_of(&now) == s->hears;
+    if (rc == 0)
+        return hears_of(&now) == s->hears;
+    return err.code == ERR_UNAUTHORIZED || err.code == ERR_FORBIDDEN ? 0 : -1;
 }
 
 void event_hub_check(struct event_hub *h, struct db *db)
@@ -249,9 +251,14 @@ void event_hub_check(struct event_hub *h, struct db *db)
     size_t             n;
     struct subscriber *all = copy_all(h, &a, &n);
 
-    for (size_t i = 0; all && i < n; i++)
-        if (!still_holds(db, &all[i]))
+    for (size_t i = 0; all && i < n; i++) {
+        int holds = still_holds(db, &all[i]);
+
+        if (holds < 0)
+            break; /* each of them would wait for it; while it is away nobody can be told anything anyway */
+        if (holds == 0)
             end_numbered(h, all[i].number);
+    }
     arena_free(&a);
 }
 
