@@ -337,7 +337,7 @@ def test_BI_D21_time_tells_nothing(start_dms):
         def fresh():
             return {"password": PASSWORD, "name": "N", "organization": "O"}
         ratio = ratio_of_medians(lambda: ask("register", email=owner.email, **fresh()), lambda: ask("register", email=address(), **fresh()), 60)
-        assert 0.85 < ratio < 1.15, f"register {ratio:.3f}"
+        assert 0.75 < ratio < 1.33, f"register {ratio:.3f}"
         with server.database() as db:  # with a mail each time
             def forget():
                 db.execute("DELETE FROM person_token")
