@@ -298,3 +298,15 @@ def test_BI_D11_a_key_that_has_expired_is_out(dms, owner):
         db.execute("UPDATE api_key SET expires_at = now() WHERE id = %s", (made["id"],))
         wait_for(lambda: use(http, made["key"]).status_code == 401, TRUST_SECONDS, "the key to be out")
     assert owner.ok("GET", "/api-keys")["items"][0]["state"] == "expired"
+
+
+def test_BI_D11_a_publishable_key_writes_nothing(dms, owner):
+    """None is made yet (nothing can be published); what one may do is bounded already, whatever its scopes say."""
+    made = make(owner, scopes=["document.read", "search.query", "document.create", "folder.create", "apikey.manage", "document.download"])
+    refused = owner.post("/api-keys", json={"name": "k", "scopes": ["document.read"], "type": "pk"})
+    assert refused.status_code == 400 and refused.json()["errors"][0]["field"] == "type"
+    with with_key(dms, made) as key, dms.database() as db:
+        assert db.execute("UPDATE api_key SET kind = 'pk' WHERE id = %s", (made["id"],)).rowcount == 1
+        assert key.get("/documents").status_code == 200 and key.get("/search?q=x").status_code == 200
+        for answer in (key.post("/folders", json={"name": "x"}), key.post("/documents", files={"file": ("x.txt", b"x")}), key.get("/api-keys"), key.get("/folders")):
+            assert answer.status_code == 403, answer.request.url
